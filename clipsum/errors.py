@@ -1,0 +1,58 @@
+"""The two ways in which a run can go wrong, and the words for them.
+
+`UsageError`: the call itself is wrong; one line, exit code 2.
+`ItemError`: one video cannot be done; it becomes a `Failure` on that video's row.
+Anything else that is raised is a programmer's error and stays an exception.
+"""
+
+import difflib
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+Reason = Literal[
+    "not_found",
+    "access_denied",
+    "not_a_video",
+    "no_video_stream",
+    "corrupt",
+    "unsupported_codec",
+    "too_long",
+    "too_large",
+    "too_many_pixels",
+    "timeout",
+    "out_of_memory",
+    "worker_died",
+    "storage_error",
+    "model_error",
+]
+REASONS: tuple[Reason, ...] = get_args(Reason)
+
+
+class UsageError(Exception):
+    """The call is wrong. The message is one line: the value, what is allowed, what to do."""
+
+
+class ItemError(Exception):
+    """One video cannot be done, for a `reason` of the fixed list, at a `stage`."""
+
+    def __init__(self, reason: Reason, stage: str, detail: str) -> None:
+        super().__init__(f"{reason} at {stage}: {detail}")
+        self.reason: Reason = reason
+        self.stage = stage
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type["ItemError"], tuple[Reason, str, str]]:
+        """Cross process borders whole: the default would lose two of the three arguments."""
+        return (type(self), (self.reason, self.stage, self.detail))
+
+
+def one_of(value: str, allowed: Iterable[str], what: str) -> UsageError:
+    """An error for `value` outside `allowed`, with the nearest allowed word when one is near.
+
+    >>> raise one_of("exactt", ["exact", "keyframe"], "seek")
+    UsageError: seek 'exactt' is not known: use one of exact, keyframe (did you mean 'exact'?)
+    """
+    names = list(allowed)
+    near = difflib.get_close_matches(value, names, n=1)
+    hint = f" (did you mean '{near[0]}'?)" if near else ""
+    return UsageError(f"{what} '{value}' is not known: use one of {', '.join(names)}{hint}")
