@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+
+from clipsum.metrics.rouge import PROTOCOL, rouge
+
+
+def test_equal_texts_score_100_and_texts_without_a_common_word_score_0():
+    scores = rouge(["chop the onion", "pan"], ["chop the onion", "stir gently"])
+    np.testing.assert_allclose(scores.rouge1, [100, 0])
+    np.testing.assert_allclose(scores.rouge_l, [100, 0])
+
+
+def test_words_are_stemmed_so_that_chopping_meets_chopped():
+    assert rouge(["chopping onions"], ["chopped onion"]).rouge1[0] == 100
+    assert "stemming on" in PROTOCOL
+
+
+def test_rouge_l_sees_order_that_rouge_1_does_not():
+    scores = rouge(["c b a"], ["a b c"])
+    assert scores.rouge1[0] == 100
+    assert scores.rouge_l[0] == pytest.approx(100 / 3)
+
+
+def test_rouge_2_counts_pairs_by_hand():
+    # common pairs: "b c" of two in each: precision = recall = 1/2
+    assert rouge(["x b c"], ["a b c"]).rouge2[0] == pytest.approx(50)
+
+
+def test_a_missing_reference_is_refused_with_both_numbers():
+    with pytest.raises(ValueError, match="2 summaries for 1 references"):
+        rouge(["a", "b"], ["a"])
+
+
+def test_published_how2_outputs_get_their_known_scores(shared_dir):
+    folder = shared_dir / "fixtures" / "how2"
+    texts = [(folder / f"{name}.txt").read_text().splitlines() for name in ("bart_text_only", "references")]
+    scores = rouge(*texts)
+    means = [float(column.mean()) for column in (scores.rouge1, scores.rouge2, scores.rouge_l)]
+    assert means == pytest.approx([64.59, 46.47, 58.82], abs=0.01)
