@@ -1,0 +1,119 @@
+"""The door: one set of functions for local files, S3 and https. Every error is an `ItemError` at stage "open"."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from clipsum.errors import ItemError, Reason, UsageError
+from clipsum.storage import https, local, s3
+from clipsum.storage.reader import RangeReader
+from clipsum.storage.uri import Scheme, StoredObject, join, scheme_of, shown, split_s3
+
+
+class Backend(Protocol):
+    """What a kind of store can do; `local`, `s3` and `https` are these."""
+
+    def stat(self, uri: str) -> StoredObject:
+        """Size and version."""
+
+    def exists(self, uri: str) -> bool:
+        """Is it there?"""
+
+    def read_bytes(self, uri: str) -> bytes:
+        """The whole file."""
+
+    def read_range(self, uri: str, start: int, stop: int) -> bytes:
+        """Bytes [start, stop)."""
+
+    def open_reader(self, uri: str) -> RangeReader:
+        """A reader that counts."""
+
+    def write_bytes(self, uri: str, data: bytes) -> None:
+        """Put in place in one step."""
+
+    def download(self, uri: str, path: Path) -> None:
+        """Copy to a local path."""
+
+    def delete(self, uri: str) -> None:
+        """Remove."""
+
+    def list_files(self, uri: str) -> Iterator[StoredObject]:
+        """A file, or those below a folder or of a glob."""
+
+
+_ADVICE: dict[Reason, str] = {
+    "access_denied": "check the rights there, or the keys (AWS_ACCESS_KEY_ID, AWS_PROFILE, AWS_ENDPOINT_URL)",
+    "not_found": "name a folder or a bucket that exists",
+}
+BACKENDS: dict[Scheme, Backend] = {"file": local, "s3": s3, "https": https}
+
+
+def stat(uri: str) -> StoredObject:
+    """Size in bytes and version of one file. Raises: ItemError."""
+    return _backend(uri).stat(uri)
+
+
+def exists(uri: str) -> bool:
+    """True for a file or a folder that holds something. Raises: ItemError where one may not ask."""
+    return _backend(uri).exists(uri)
+
+
+def read_bytes(uri: str) -> bytes:
+    """The whole file. Raises: ItemError."""
+    return _backend(uri).read_bytes(uri)
+
+
+def read_range(uri: str, start: int, stop: int) -> bytes:
+    """The bytes [start, stop), fewer at the end of the file. Raises: ItemError."""
+    return _backend(uri).read_range(uri, start, stop)
+
+
+def open_reader(uri: str) -> RangeReader:
+    """A file-like reader that counts its bytes. Raises: ItemError."""
+    return _backend(uri).open_reader(uri)
+
+
+def write_bytes(uri: str, data: bytes) -> None:
+    """Put a whole file in place in one step; folders are made. Raises: ItemError."""
+    _backend(uri).write_bytes(uri, data)
+
+
+def download(uri: str, path: str | Path) -> None:
+    """Copy a file to a local path, in a folder that exists. Raises: ItemError."""
+    _backend(uri).download(uri, Path(path))
+
+
+def delete(uri: str) -> None:
+    """Remove a file; one that is not there is fine. Raises: ItemError."""
+    _backend(uri).delete(uri)
+
+
+def list_files(uri: str) -> Iterator[StoredObject]:
+    """A file, the files below a folder or prefix, or those that a glob names; hidden names are left out.
+
+    Streams: one page of names is held at a time. Raises: ItemError.
+    """
+    return _backend(uri).list_files(uri)
+
+
+def check_writable(uri: str) -> None:
+    """Write a small file below `uri` and remove it. Raises: UsageError, one line."""
+    probe = join(uri, ".clipsum-writable")
+    try:
+        write_bytes(probe, b"")
+    except ItemError as error:
+        detail = error.detail.removeprefix(f"{probe}: ")
+        raise UsageError(
+            f"cannot write to '{shown(uri)}': {detail}; {_ADVICE.get(error.reason, 'try again')}"
+        ) from error
+    delete(probe)
+
+
+def _backend(uri: str) -> Backend:
+    try:
+        scheme = scheme_of(uri)
+        if scheme == "s3":
+            split_s3(uri)
+    except UsageError as error:
+        raise ItemError("not_found", "open", str(error)) from error
+    return BACKENDS[scheme]

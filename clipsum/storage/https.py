@@ -1,0 +1,129 @@
+"""Files behind `https://`, for reading alone. Byte ranges are needed; every hop of a redirect stays on https."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache, partial
+from pathlib import Path
+from urllib.parse import urljoin
+
+import urllib3
+
+from clipsum.errors import ItemError, Reason, UsageError
+from clipsum.storage.reader import CONCURRENT_REQUESTS, FIRST_BYTES, RemoteReader
+from clipsum.storage.uri import StoredObject, shown
+
+MAX_REDIRECTS = 5
+BUSY = (429, 500, 502, 503, 504)
+
+
+def stat(uri: str) -> StoredObject:
+    """Size and version by a GET of one byte, since a presigned URL allows no HEAD. Raises: ItemError."""
+    _, size_bytes, version = _get(uri, 0, 1)
+    return StoredObject(uri, size_bytes, version)
+
+
+def exists(uri: str) -> bool:
+    """True where the server has the file. Raises: ItemError."""
+    try:
+        stat(uri)
+    except ItemError as error:
+        if error.reason == "not_found":
+            return False
+        raise
+    return True
+
+
+def read_bytes(uri: str) -> bytes:
+    """The whole file. Raises: ItemError."""
+    with open_reader(uri) as reader:
+        return reader.read()
+
+
+def read_range(uri: str, start: int, stop: int, version: str | None = None) -> bytes:
+    """The bytes [start, stop), of that version where one is given. Raises: ItemError."""
+    data, _, found = _get(uri, start, stop) if start < stop else (b"", 0, version)
+    if version is not None and found != version:
+        raise ItemError("storage_error", "open", f"{shown(uri)}: the file changed while it was being read")
+    return data
+
+
+def open_reader(uri: str) -> RemoteReader:
+    """Open a file by getting its first bytes, which tell its size and version too. Raises: ItemError."""
+    first, size_bytes, version = _get(uri, 0, FIRST_BYTES)
+    return RemoteReader(first, size_bytes, version, partial(read_range, uri, version=version))
+
+
+def download(uri: str, path: Path) -> None:
+    """Copy a file to `path`. Raises: ItemError."""
+    path.write_bytes(read_bytes(uri))
+
+
+def list_files(uri: str) -> Iterator[StoredObject]:
+    """The one file. Raises: ItemError."""
+    yield stat(uri)
+
+
+def write_bytes(uri: str, data: bytes) -> None:
+    """Refused. Raises: UsageError."""
+    raise UsageError(f"'{shown(uri)}' can only be read: write to a local path or s3://")
+
+
+def delete(uri: str) -> None:
+    """Refused. Raises: UsageError."""
+    raise UsageError(f"'{shown(uri)}' can only be read: nothing is deleted there")
+
+
+def _get(uri: str, start: int, stop: int) -> tuple[bytes, int, str]:
+    """Bytes, size of the whole file, version."""
+    with _asking(uri):
+        answer = _request(uri, {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"})
+        try:
+            return _read(uri, answer)
+        finally:
+            answer.release_conn()
+
+
+def _request(uri: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+    url = uri
+    for _ in range(MAX_REDIRECTS + 1):
+        answer = _pool_of(os.getpid()).request("GET", url, headers=headers, redirect=False, preload_content=False)
+        target = answer.get_redirect_location()
+        if not target:
+            return answer
+        answer.drain_conn()
+        url = urljoin(url, target)
+        if not url.startswith("https://"):
+            raise ItemError("access_denied", "open", f"{shown(uri)}: redirects to a place that is not https")
+    raise ItemError("storage_error", "open", f"{shown(uri)}: more than {MAX_REDIRECTS} redirects")
+
+
+def _read(uri: str, answer: urllib3.BaseHTTPResponse) -> tuple[bytes, int, str]:
+    headers = answer.headers
+    size_bytes = headers.get("Content-Range", "").rpartition("/")[2]
+    version = headers.get("ETag", "").strip('"') or f"{size_bytes}-{headers.get('Last-Modified', '')}"
+    if answer.status == 206 and size_bytes.isdigit():
+        return answer.read(), int(size_bytes), version
+    if (answer.status, size_bytes) == (416, "0") or (answer.status, headers.get("Content-Length")) == (200, "0"):
+        return b"", 0, version
+    if answer.status == 200:
+        raise ItemError("storage_error", "open", f"{shown(uri)}: the server does not serve byte ranges")
+    by_status: dict[int, Reason] = {401: "access_denied", 403: "access_denied", 404: "not_found", 410: "not_found"}
+    reason = by_status.get(answer.status, "storage_error")
+    raise ItemError(reason, "open", f"{shown(uri)}: HTTP {answer.status} {answer.reason or ''}".rstrip())
+
+
+@lru_cache(maxsize=1)
+def _pool_of(_pid: int) -> urllib3.PoolManager:
+    retries = urllib3.Retry(5, redirect=False, backoff_factor=0.3, status_forcelist=BUSY, raise_on_status=False)
+    timeout = urllib3.Timeout(connect=10, read=60)
+    return urllib3.PoolManager(maxsize=2 * CONCURRENT_REQUESTS, retries=retries, timeout=timeout)
+
+
+@contextmanager
+def _asking(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except urllib3.exceptions.HTTPError as error:
+        # its words may quote the URL with its signature: the kind is told, the URL as messages show it
+        raise ItemError("storage_error", "open", f"{shown(uri)}: {type(error).__name__}") from error

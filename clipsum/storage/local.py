@@ -1,0 +1,142 @@
+"""Files of this machine."""
+
+import errno
+import glob
+import os
+import shutil
+import stat as modes
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from clipsum.errors import ItemError
+from clipsum.storage.reader import LocalReader
+from clipsum.storage.uri import StoredObject, has_wildcard, local_path, local_uri
+
+
+def stat(uri: str) -> StoredObject:
+    """Size and version of a file. Raises: ItemError, also for a folder."""
+    with _asking(uri):
+        return _stored(uri, local_path(uri).stat())
+
+
+def exists(uri: str) -> bool:
+    """True for a file or folder."""
+    with _asking(uri):
+        return local_path(uri).exists()
+
+
+def read_bytes(uri: str) -> bytes:
+    """The whole file. Raises: ItemError."""
+    with open_reader(uri) as reader:
+        return reader.read()
+
+
+def read_range(uri: str, start: int, stop: int) -> bytes:
+    """The bytes [start, stop), fewer at the end of the file. Raises: ItemError."""
+    with open_reader(uri) as reader:
+        return reader.read_ranges([(start, stop)])[0]
+
+
+def open_reader(uri: str) -> LocalReader:
+    """Open a regular file for reading. Raises: ItemError."""
+    with _asking(uri):
+        # without O_NONBLOCK a named pipe would be waited for, without end
+        descriptor = os.open(local_path(uri), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        with _asking(uri):
+            stored = _stored(uri, os.fstat(descriptor))
+        return LocalReader(descriptor, stored.size_bytes, stored.version)
+    except ItemError:
+        os.close(descriptor)
+        raise
+
+
+def write_bytes(uri: str, data: bytes) -> None:
+    """Put `data` in place in one step: a reader sees the old file or the new one. Raises: ItemError."""
+    with _asking(uri):
+        path = local_path(uri)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _put_in_place(path) as part, part.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def download(uri: str, path: Path) -> None:
+    """Copy a file to `path` in one step. Raises: ItemError."""
+    with _asking(uri), _put_in_place(path) as part:
+        shutil.copyfile(local_path(uri), part)
+
+
+def delete(uri: str) -> None:
+    """Remove a file; one that is not there is fine. Raises: ItemError."""
+    with _asking(uri):
+        local_path(uri).unlink(missing_ok=True)
+
+
+def list_files(uri: str) -> Iterator[StoredObject]:
+    """The file, the files below a folder, or those of a glob; sorted within a folder, hidden names left out.
+
+    Links to folders are followed, each folder once. Raises: ItemError, also for a folder that may not be read.
+    """
+    with _asking(uri):
+        path = local_path(uri)
+        names: Iterable[str] = [str(path)]
+        if has_wildcard(uri) and not path.exists():  # a file may have such a name
+            names = glob.iglob(str(path), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+        seen: set[tuple[int, int]] = set()
+        for name in names:
+            yield from _walk(Path(name), seen)
+
+
+def _walk(path: Path, seen: set[tuple[int, int]]) -> Iterator[StoredObject]:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        if path.is_symlink():  # a link to nothing is no file
+            return
+        raise
+    if not modes.S_ISDIR(found.st_mode):
+        if modes.S_ISREG(found.st_mode):
+            yield _stored(local_uri(path), found)
+        return
+    if (found.st_dev, found.st_ino) in seen:
+        return
+    seen.add((found.st_dev, found.st_ino))
+    for name in sorted(os.listdir(path)):  # noqa: PTH208 - names alone: a large folder stays small in memory
+        if not name.startswith("."):
+            yield from _walk(path / name, seen)
+
+
+def _stored(uri: str, found: os.stat_result) -> StoredObject:
+    if modes.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "is a folder, not a file")
+    if not modes.S_ISREG(found.st_mode):
+        raise FileNotFoundError(errno.ENOENT, "is not a regular file")
+    return StoredObject(uri, found.st_size, f"{found.st_size}-{found.st_mtime_ns}")
+
+
+@contextmanager
+def _put_in_place(path: Path) -> Iterator[Path]:
+    part = path.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _asking(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise ItemError("not_found", "open", f"{uri}: {error.strerror}") from error
+    except PermissionError as error:
+        raise ItemError("access_denied", "open", f"{uri}: {error.strerror}") from error
+    except OSError as error:
+        raise ItemError("storage_error", "open", f"{uri}: {error.strerror or error}") from error
+    except ValueError as error:  # a zero byte in the path
+        raise ItemError("not_found", "open", f"{uri!r}: {error}") from error

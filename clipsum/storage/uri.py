@@ -1,0 +1,111 @@
+"""What a URI is: a local path, `s3://bucket/key` or `https://…`; keys are taken literally, never percent-decoded."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import parse_qsl, quote_from_bytes, unquote_to_bytes, urlencode, urlsplit, urlunsplit
+
+from clipsum.errors import UsageError
+
+Scheme = Literal["file", "s3", "https"]
+WILDCARDS = frozenset("*?[")
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """A file or object: `version` is its ETag, or size + mtime; "" where the store tells none."""
+
+    uri: str
+    size_bytes: int
+    version: str
+
+
+def scheme_of(uri: str) -> Scheme:
+    """The kind of store that `uri` names. Raises: UsageError for a scheme that is not known."""
+    scheme, colon, _ = uri.partition("://")
+    if not colon or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
+        return "file"
+    if scheme in ("file", "s3", "https"):
+        return scheme  # type: ignore[return-value]
+    raise UsageError(f"'{shown(uri)}' has the scheme '{scheme}': use a local path, s3:// or https://")
+
+
+def is_s3(uri: str) -> bool:
+    """True for `s3://…`."""
+    return uri.startswith("s3://")
+
+
+def split_s3(uri: str) -> tuple[str, str]:
+    """Bucket and key of `s3://bucket/key`; the key may be "". Raises: UsageError without a bucket."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    if not is_s3(uri) or not bucket:
+        raise UsageError(f"'{uri}' names no bucket: write it as s3://bucket/prefix")
+    return bucket, key
+
+
+def join(uri: str, *parts: str) -> str:
+    """`uri` with names below it, one slash between each two."""
+    for part in parts:
+        uri = f"{uri.removesuffix('/')}/{part}"
+    return uri
+
+
+def local_path(uri: str) -> Path:
+    """The path of a local URI; `file://` URIs are percent-decoded, plain paths taken as they stand."""
+    if not uri.startswith("file://"):
+        return Path(uri)
+    return Path(os.fsdecode(unquote_to_bytes(uri.removeprefix("file://"))))
+
+
+def local_uri(path: str | Path) -> str:
+    """The URI of a path: the absolute path, or `file://` and escapes where its bytes are no UTF-8 text."""
+    absolute = os.path.abspath(path)  # noqa: PTH100 - keeps symlinks, as the user wrote them
+    try:
+        absolute.encode()
+    except UnicodeEncodeError:
+        return "file://" + quote_from_bytes(os.fsencode(absolute))
+    return absolute
+
+
+def canonical(uri: str) -> str:
+    """The name by which `uri` is known: absolute path; s3 as is; https without a passing signature."""
+    scheme = scheme_of(uri)
+    if scheme == "s3":
+        return uri
+    if scheme == "file":
+        return local_uri(local_path(uri))
+    parts = urlsplit(uri)
+    query = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if not _signs(name)]
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode(query), ""))
+
+
+def shown(uri: str) -> str:
+    """`uri` as messages show it: an https query may hold a signature, and its user part a password."""
+    if not uri.startswith("https://"):
+        return uri
+    parts = urlsplit(uri)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "…" if parts.query else "", ""))
+
+
+def has_wildcard(uri: str) -> bool:
+    """True where `*`, `?` or `[` asks for a glob; an https query is none."""
+    return not uri.startswith("https://") and not WILDCARDS.isdisjoint(uri)
+
+
+def glob_regex(pattern: str) -> re.Pattern[str]:
+    """A glob over keys: `*` and `?` stay within one name, `**` crosses slashes, `[…]` is a class."""
+    tokens = re.findall(r"\*\*/?|\*|\?|\[!?\]?[^\]]*\]|.", pattern, re.DOTALL)
+    known = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    words = [known.get(token) or (_class(token) if len(token) > 1 else re.escape(token)) for token in tokens]
+    return re.compile("".join(words), re.DOTALL)
+
+
+def _class(token: str) -> str:
+    inner = token[1:-1].replace("\\", "\\\\").replace("[", "\\[")
+    return f"[^{inner[1:]}]" if inner.startswith("!") else f"[{inner}]"
+
+
+def _signs(name: str) -> bool:
+    return name.lower().startswith("x-amz-")
