@@ -29,9 +29,9 @@ class Sampling(Config):
     """
 
     mode: Literal["uniform", "rate"] = "uniform"
-    frames: int = Field(50, ge=1, le=100_000)
-    rate_fps: float = Field(1.0, gt=0)
-    max_frames: int = Field(512, ge=1, le=100_000)
+    frames: int = Field(default=50, ge=1, le=100_000)
+    rate_fps: float = Field(default=1.0, gt=0)
+    max_frames: int = Field(default=512, ge=1, le=100_000)
 
     def __str__(self) -> str:
         """The name that embeddings carry, e.g. `uniform:50` or `rate:1.0:512`."""
@@ -41,11 +41,11 @@ class Sampling(Config):
 class Limits(Config):
     """What one video may cost. Past a limit it fails with a reason of its own."""
 
-    max_duration_s: float = Field(4 * 3600, gt=0)
-    max_bytes: int = Field(64 * 2**30, gt=0)
-    max_pixels_per_frame: int = Field(8192 * 4352, gt=0)
-    max_memory_bytes: int = Field(4 * 2**30, gt=0)
-    deadline_s: float = Field(300, gt=0)
+    max_duration_s: float = Field(default=4 * 3600, gt=0)
+    max_bytes: int = Field(default=64 * 2**30, gt=0)
+    max_pixels_per_frame: int = Field(default=8192 * 4352, gt=0)
+    max_memory_bytes: int = Field(default=4 * 2**30, gt=0)
+    deadline_s: float = Field(default=300, gt=0)
 
 
 class Preprocessing(Config):
@@ -54,7 +54,7 @@ class Preprocessing(Config):
     `resize`: "shortest" scales the shorter side to `size_px` and crops the centre; "squash" scales both sides.
     """
 
-    size_px: int = Field(224, ge=8)
+    size_px: int = Field(default=224, ge=8)
     resize: Literal["shortest", "squash"] = "shortest"
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
     mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
@@ -65,10 +65,10 @@ class Preprocessing(Config):
 class Pool(Config):
     """Bounds of a stage's actor pool, and what each of its actors reserves."""
 
-    min_actors: int = Field(1, ge=1)
-    max_actors: int = Field(1, ge=1)
-    cpus: float = Field(0.3, gt=0)
-    gpus: float = Field(0.0, ge=0)
+    min_actors: int = Field(default=1, ge=1)
+    max_actors: int = Field(default=1, ge=1)
+    cpus: float = Field(default=0.3, gt=0)
+    gpus: float = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
     def _bounds(self) -> "Pool":

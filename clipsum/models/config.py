@@ -1,0 +1,74 @@
+"""What a ClipSum model is made of. An ablation is a difference of two of these."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from clipsum.config import Config
+
+FusionName = Literal["concat", "gated", "residual"]
+
+
+class Generation(Config):
+    """Overrides of the checkpoint's generation settings; None keeps the checkpoint's own value.
+
+    `max_tokens` counts every token of the summary, `<s>` and `</s>` too. `no_repeat_ngram_size` 0 lifts that ban.
+    """
+
+    num_beams: int | None = Field(default=5, ge=1)
+    no_repeat_ngram_size: int | None = Field(default=3, ge=0)
+    max_tokens: int = Field(default=128, ge=2)
+    min_length: int | None = Field(default=None, ge=0)
+    length_penalty: float | None = None
+    early_stopping: bool | None = None
+
+
+class ModelConfig(Config):
+    """One model. BART's own sizes live in the checkpoint's configuration.
+
+    `visual_width`: width of the frame embeddings that go in; any encoder's.
+    `temporal_layers`: 0 leaves the temporal encoder and its positions out: frames are then a set without order.
+    `temporal_width`: None means `visual_width`; another value puts a projection before the temporal encoder.
+    `fusion_after_layer`: BART encoder layer after which text meets frames, counted from 1; None means all but one.
+    `context`: "text": the decoder sees fused text states; "append": the projected frame states too.
+    `text_over_limit`: how a text of more than `max_text_tokens` (`<s>` and `</s>` among them) is shortened.
+    """
+
+    visual_width: int = Field(default=512, ge=1)
+    temporal_layers: int = Field(default=2, ge=0)
+    temporal_heads: int = Field(default=4, ge=1)
+    temporal_ffn: int = Field(default=1024, ge=1)
+    temporal_width: int | None = Field(default=None, ge=1)
+    temporal_positions: int = Field(default=50, ge=2)
+    fusion: FusionName = "concat"
+    fusion_after_layer: int | None = Field(default=None, ge=1)
+    context: Literal["text", "append"] = "text"
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    max_text_tokens: int = Field(default=512, ge=3)
+    text_over_limit: Literal["spread", "truncate"] = "spread"
+    generation: Generation = Generation()
+
+    @property
+    def state_width(self) -> int:
+        """Width of the frame states that the projection into BART takes."""
+        return self.temporal_width or self.visual_width
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> "ModelConfig":
+        if self.temporal_layers and self.state_width % self.temporal_heads:
+            raise ValueError(
+                f"temporal width {self.state_width} is not a multiple of temporal_heads={self.temporal_heads}: "
+                "set temporal_width to one that is"
+            )
+        return self
+
+    def fusion_layer(self, encoder_layers: int) -> int:
+        """The layer (from 1) after which to fuse, in a BART with `encoder_layers`. Raises: ValueError, out of range."""
+        last = encoder_layers - 1 if self.context == "append" else encoder_layers
+        layer = self.fusion_after_layer or max(1, encoder_layers - 1)
+        if layer > last:
+            raise ValueError(
+                f"fusion_after_layer={layer} is past layer {last}: context '{self.context}' and a BART of "
+                f"{encoder_layers} encoder layers allow 1 to {last}"
+            )
+        return layer

@@ -1,0 +1,61 @@
+"""Order in time: frame embeddings become frame states.
+
+B batch, T frames, V visual width, E width of the states, P learned positions.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from clipsum.models.config import ModelConfig
+
+
+def relative_times(times_s: NDArray[np.float64], duration_s: float) -> NDArray[np.float64]:
+    """Each time as t / duration in [0, 1], shape (T,); a video without a length has all its frames in the middle."""
+    if duration_s <= 0:
+        return np.full(times_s.shape, 0.5)
+    return np.clip(times_s / duration_s, 0.0, 1.0)
+
+
+def read_positions(table: Tensor, relative: Tensor) -> Tensor:
+    """Learned positions `table` (P, E) read at relative times (B, T) by linear interpolation: (B, T, E).
+
+    A time falls on the position t * P - 1/2, clamped to 0 .. P - 1, so the centres of P equal bins fall exactly on
+    0 .. P - 1. Float64 times keep that exact in float32.
+    """
+    last = table.shape[0] - 1
+    place = (relative.double() * table.shape[0] - 0.5).clamp(0, last)
+    below = place.floor().long().clamp(max=last - 1)
+    share = (place - below).to(table.dtype).unsqueeze(-1)
+    return table[below] * (1 - share) + table[below + 1] * share
+
+
+class TemporalEncoder(nn.Module):
+    """Learned positions read by time, then post-norm ReLU transformer layers over the real frames."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width = config.state_width
+        self.project = nn.Identity() if width == config.visual_width else nn.Linear(config.visual_width, width)
+        # About as long as the L2-normalised frames that they are added to.
+        self.positions = nn.Parameter(torch.randn(config.temporal_positions, width) * width**-0.5)
+        self.dropout = nn.Dropout(config.dropout)
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                width, config.temporal_heads, config.temporal_ffn, config.dropout, activation="relu", batch_first=True
+            )
+            for _ in range(config.temporal_layers)
+        )
+
+    def forward(self, frames: Tensor, relative: Tensor, frame_mask: Tensor) -> Tensor:
+        """Frames (B, T, V), t / duration (B, T), mask (B, T) true on real frames -> states (B, T, E).
+
+        States of padding are arbitrary but finite.
+        """
+        states: Tensor = self.dropout(self.project(frames) + read_positions(self.positions, relative))
+        # A row without any frame attends to its padding: a softmax over nothing would be NaN.
+        ignore = ~frame_mask & frame_mask.any(dim=1, keepdim=True)
+        for layer in self.layers:
+            states = layer(states, src_key_padding_mask=ignore)
+        return states
