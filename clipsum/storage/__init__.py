@@ -1,6 +1,7 @@
 """The one door to local files, S3 and https."""
 
 from clipsum.storage.door import (
+    beside,
     check_writable,
     delete,
     download,
@@ -13,11 +14,12 @@ from clipsum.storage.door import (
     write_bytes,
 )
 from clipsum.storage.reader import RangeReader
-from clipsum.storage.uri import StoredObject, canonical, is_s3, join, split_s3
+from clipsum.storage.uri import StoredObject, canonical, is_s3, join, shown, split_s3, stem, suffix
 
 __all__ = [
     "RangeReader",
     "StoredObject",
+    "beside",
     "canonical",
     "check_writable",
     "delete",
@@ -29,7 +31,10 @@ __all__ = [
     "open_reader",
     "read_bytes",
     "read_range",
+    "shown",
     "split_s3",
     "stat",
+    "stem",
+    "suffix",
     "write_bytes",
 ]

@@ -1,6 +1,6 @@
 """The door: one set of functions for local files, S3 and https. Every error is an `ItemError` at stage "open"."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -39,6 +39,11 @@ class Backend(Protocol):
 
     def list_files(self, uri: str) -> Iterator[StoredObject]:
         """A file, or those below a folder or of a glob."""
+        ...
+
+    def beside(self, uri: str, suffixes: Sequence[str]) -> str | None:
+        """A file of the same stem."""
+        ...
 
 
 _ADVICE: dict[Reason, str] = {
@@ -94,6 +99,14 @@ def list_files(uri: str) -> Iterator[StoredObject]:
     Streams: one page of names is held at a time. Raises: ItemError.
     """
     return _backend(uri).list_files(uri)
+
+
+def beside(uri: str, suffixes: Sequence[str]) -> str | None:
+    """The first file that has the stem of `uri` and one of `suffixes` (small letters), in their order, or None.
+
+    One request on S3; nothing is looked for on https. Raises: ItemError.
+    """
+    return _backend(uri).beside(uri, suffixes)
 
 
 def check_writable(uri: str) -> None:

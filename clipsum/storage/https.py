@@ -1,7 +1,7 @@
 """Files behind `https://`, for reading alone. Byte ranges are needed; every hop of a redirect stays on https."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
@@ -62,6 +62,11 @@ def download(uri: str, path: Path) -> None:
 def list_files(uri: str) -> Iterator[StoredObject]:
     """The one file. Raises: ItemError."""
     yield stat(uri)
+
+
+def beside(uri: str, suffixes: Sequence[str]) -> str | None:
+    """None: servers list nothing, and asking for each name would be guessing."""
+    return None
 
 
 def write_bytes(uri: str, data: bytes) -> None:

@@ -6,13 +6,13 @@ import os
 import shutil
 import stat as modes
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from clipsum.errors import ItemError
 from clipsum.storage.reader import LocalReader
-from clipsum.storage.uri import StoredObject, has_wildcard, local_path, local_uri
+from clipsum.storage.uri import StoredObject, has_wildcard, local_path, local_uri, stem
 
 
 def stat(uri: str) -> StoredObject:
@@ -89,6 +89,14 @@ def list_files(uri: str) -> Iterator[StoredObject]:
         seen: set[tuple[int, int]] = set()
         for name in names:
             yield from _walk(Path(name), seen)
+
+
+def beside(uri: str, suffixes: Sequence[str]) -> str | None:
+    """The first file with the stem of `uri` and one of `suffixes`, in their order, in small or capital letters."""
+    with _asking(uri):
+        base = local_path(stem(uri))
+        names = (f"{base.name}{cased}" for suffix in suffixes for cased in (suffix, suffix.upper()))
+        return next((local_uri(base.with_name(name)) for name in names if base.with_name(name).is_file()), None)
 
 
 def _walk(path: Path, seen: set[tuple[int, int]]) -> Iterator[StoredObject]:

@@ -5,7 +5,7 @@ Everything follows the ordinary AWS environment (AWS_ENDPOINT_URL, AWS_ACCESS_KE
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
@@ -29,7 +29,7 @@ from botocore.exceptions import (
 
 from clipsum.errors import ItemError, Reason
 from clipsum.storage.reader import CONCURRENT_REQUESTS, FIRST_BYTES, RemoteReader
-from clipsum.storage.uri import StoredObject, glob_regex, has_wildcard, split_s3
+from clipsum.storage.uri import StoredObject, glob_regex, has_wildcard, split_s3, stem
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -39,6 +39,14 @@ BODY_ATTEMPTS = 4  # boto3 tries a request again, but not a body that breaks off
 ENVIRONMENT = ("ENDPOINT_URL", "ENDPOINT_URL_S3", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN", "PROFILE")
 REFUSED = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, TokenRetrievalError, ProfileNotFound)
 BROKEN_OFF = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
+BY_STATUS: dict[int, Reason] = {401: "access_denied", 403: "access_denied", 404: "not_found"}
+BY_CODE: dict[str, Reason] = {  # where the status alone says something else
+    "InvalidObjectState": "storage_error",  # kept in cold storage: 403 on AWS, and no matter of rights
+    "ExpiredToken": "access_denied",
+    "InvalidToken": "access_denied",
+    "KeyTooLongError": "not_found",
+    "InvalidBucketName": "not_found",
+}
 T = TypeVar("T")
 
 
@@ -137,6 +145,16 @@ def list_files(uri: str) -> Iterator[StoredObject]:
     yield from _list(bucket, key)
 
 
+def beside(uri: str, suffixes: Sequence[str]) -> str | None:
+    """The first object with the stem of `uri` and one of `suffixes`, in their order; one request. Raises: ItemError."""
+    bucket, key = split_s3(stem(uri))
+    with _asking(uri):
+        page = client().list_objects_v2(Bucket=bucket, Prefix=f"{key}.")
+    keys = [found["Key"] for found in page.get("Contents", ())]
+    names = (name for suffix in suffixes for name in keys if name[len(key) :].lower() == suffix)
+    return next((f"s3://{bucket}/{name}" for name in names), None)
+
+
 def _list(bucket: str, prefix: str) -> Iterator[StoredObject]:
     with _asking(f"s3://{bucket}/{prefix}"):
         pages = client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
@@ -198,10 +216,8 @@ def _asking(uri: str) -> Iterator[None]:
 
 
 def _reason(error: ClientError) -> Reason:
-    if error.response["Error"].get("Code") == "InvalidObjectState":
-        return "storage_error"  # kept in cold storage: 403 on AWS, and no matter of rights
-    by_status: dict[int, Reason] = {401: "access_denied", 403: "access_denied", 404: "not_found"}
-    return by_status.get(_status(error), "storage_error")
+    by_status = BY_STATUS.get(_status(error), "storage_error")
+    return BY_CODE.get(error.response["Error"].get("Code", ""), by_status)
 
 
 def _status(error: ClientError) -> int:

@@ -52,6 +52,16 @@ def join(uri: str, *parts: str) -> str:
     return uri
 
 
+def stem(uri: str) -> str:
+    """`uri` without the suffix of its last name."""
+    return os.path.splitext(uri)[0]  # noqa: PTH122 - a URI is no path: slashes and all stay as they are
+
+
+def suffix(uri: str) -> str:
+    """The suffix of the last name, in small letters with its dot; "" without one. An https query is none of it."""
+    return os.path.splitext(urlsplit(uri).path if uri.startswith("https://") else uri)[1].lower()  # noqa: PTH122
+
+
 def local_path(uri: str) -> Path:
     """The path of a local URI; `file://` URIs are percent-decoded, plain paths taken as they stand."""
     if not uri.startswith("file://"):

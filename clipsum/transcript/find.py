@@ -1,0 +1,64 @@
+"""Where a video's words come from. A broken transcript never fails its video: it is a warning.
+
+The order: the manifest's text, the manifest's file, a file beside the video, an embedded subtitle stream.
+Speech recognition, once there is one, comes after these and before "none".
+"""
+
+from collections.abc import Iterator, Sequence
+
+from clipsum import storage
+from clipsum.errors import ItemError
+from clipsum.records import Segment, Transcript, VideoRef
+from clipsum.transcript.parse import SubtitleError, parse_subtitles
+
+SIDECAR_SUFFIXES = (".vtt", ".srt", ".txt")
+MAX_BYTES = 16 * 2**20
+
+
+def find_transcript(ref: VideoRef) -> tuple[Transcript, tuple[str, ...]]:
+    """The best transcript outside the video file, and warnings about those that could not be used.
+
+    Source "none" means that embedded subtitles are wanted: see `or_embedded`.
+    Raises: ItemError with reason storage_error, since a store that fails for now is no reason to do without the words.
+    """
+    if ref.transcript and ref.transcript.strip():
+        return Transcript((Segment(" ".join(ref.transcript.split())),), "manifest"), ()
+    warnings: list[str] = []
+    for uri, source in _candidates(ref):
+        try:
+            segments = _read(uri)
+        except SubtitleError as error:
+            warnings.append(f"transcript '{storage.shown(uri)}' is not used: {error}")
+            continue
+        except ItemError as error:
+            if error.reason == "storage_error":
+                raise
+            warnings.append(f"transcript '{storage.shown(uri)}' is not used: {error}")
+            continue
+        if segments:
+            return Transcript(segments, source), tuple(warnings)
+    return Transcript(), tuple(warnings)
+
+
+def or_embedded(transcript: Transcript, embedded: Sequence[Segment]) -> Transcript:
+    """`transcript`, or where it is empty the video's own subtitles."""
+    if transcript.segments or not embedded:
+        return transcript
+    return Transcript(tuple(embedded), "embedded")
+
+
+def _candidates(ref: VideoRef) -> Iterator[tuple[str, str]]:
+    """URIs and the names of their sources; an empty `transcript_uri` says that the listing saw none beside the video."""
+    given = ref.transcript_uri
+    is_beside = given is not None and storage.stem(given) == storage.stem(ref.uri)
+    if given:
+        yield given, "sidecar" if is_beside else "manifest"
+    if given != "" and not is_beside and (found := storage.beside(ref.uri, SIDECAR_SUFFIXES)):
+        yield found, "sidecar"
+
+
+def _read(uri: str) -> tuple[Segment, ...]:
+    with storage.open_reader(uri) as reader:
+        if reader.size_bytes > MAX_BYTES:
+            raise SubtitleError(f"{reader.size_bytes} bytes are more than a transcript's {MAX_BYTES}")
+        return parse_subtitles(reader.read(), storage.suffix(uri))
