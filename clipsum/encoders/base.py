@@ -1,0 +1,81 @@
+"""What an encoder of frames is. Others join by one file beside `clip.py`, a line in `load.py`, a test parameter.
+
+N frames, M texts, H = W = `preprocessing.size_px`, D `width`.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from clipsum.config import Config, Preprocessing
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+class EncoderSpec(Config):
+    """Which encoder, in the words that a bundle stores. Either `pretrained` or `weights` says where its weights are.
+
+    `name`: an architecture by open_clip's name. `pretrained`: open_clip's tag. `weights`: a local or `s3://` file or
+    folder; in a bundle, a folder of the bundle. `fingerprint` is over weights + preprocessing.
+    """
+
+    kind: Literal["clip"] = "clip"
+    name: str
+    pretrained: str | None = None
+    weights: str | None = None
+    width: int = Field(ge=1)
+    preprocessing: Preprocessing
+    fingerprint: str
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "EncoderSpec":
+        if (self.pretrained is None) == (self.weights is None):
+            raise ValueError(f"pretrained={self.pretrained} and weights={self.weights}: exactly one is needed")
+        return self
+
+
+class FrameEncoder(Protocol):
+    """A frozen encoder. It never trains: no parameter asks for a gradient, dropout is off."""
+
+    spec: EncoderSpec
+
+    @property
+    def name(self) -> str:
+        """For people and logs, e.g. `ViT-B-32/openai`."""
+
+    @property
+    def width(self) -> int:
+        """D, the width of its embeddings."""
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How a picture becomes its input; the decoder makes frames of this size."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex sha256 over weights and preprocessing: equal means that embeddings may be mixed."""
+
+    def encode_frames(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, H, W, 3) uint8 RGB -> (N, D) float32, each L2-normalised. Raises: ValueError on another shape."""
+
+    def encode_text(self, texts: list[str]) -> NDArray[np.float32]:
+        """M texts -> (M, D) float32, each L2-normalised, in the same space as the frames."""
+
+    def save(self, folder: Path) -> None:
+        """Write its own weights, configuration and tokenizer, so that a bundle can carry them."""
+
+
+def fingerprint(weights: Mapping[str, Tensor], preprocessing: Preprocessing) -> str:
+    """Hex sha256 over every tensor (name, type, shape, bytes) and the preprocessing with its version."""
+    digest = hashlib.sha256(preprocessing.model_dump_json().encode())
+    for name in sorted(weights):
+        tensor = weights[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().reshape(-1).numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,27 @@
+"""In which number type a frozen encoder runs."""
+
+import torch
+from open_clip.transformer import VisionTransformer
+
+from clipsum.encoders.base import Precision
+
+
+def choose_dtype(precision: Precision, device: torch.device, model: torch.nn.Module) -> torch.dtype:
+    """float32 or bfloat16. "auto" takes bf16 for a transformer where the processor has bf16 products.
+
+    A convolutional tower stays in float32: its batch norm's running statistics do not survive bf16.
+    """
+    if precision == "fp32":
+        return torch.float32
+    transformer = isinstance(getattr(model, "visual", None), VisionTransformer)
+    if precision == "bf16" or (transformer and has_bf16(device)):
+        return torch.bfloat16
+    return torch.float32
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Does this device multiply bf16 matrices in hardware?"""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    able = torch.cpu.get_capabilities()
+    return any(able.get(feature, False) for feature in ("avx512_bf16", "amx_bf16", "sve_bf16", "bf16"))
