@@ -1,0 +1,85 @@
+"""Numbers as people read them: each with its unit, and a dash where there is no number."""
+
+import math
+from numbers import Real
+from typing import Any
+
+DASH = "–"
+_BYTE_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
+
+
+def number(value: Any) -> float | None:
+    """`value` as a finite float, or None for whatever is not one (null, NaN, text, a boolean)."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def count(value: Any) -> str:
+    """1204 -> `1,204`."""
+    found = number(value)
+    return DASH if found is None else f"{found:,.0f}"
+
+
+def decimal(value: Any, digits: int = 3) -> str:
+    """`digits` significant digits, and never an exponent: 31.84 -> `31.8`, 0.004 -> `0.004`, 5120 -> `5,120`."""
+    found = number(value)
+    if found is None:
+        return DASH
+    if found == 0 or abs(found) >= 100:
+        return f"{found:,.0f}"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(found))))
+    text = f"{found:.{min(places, 6)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def percent(part: float, whole: float) -> str:
+    """The share of `part` in `whole`: `5.2 %`; a dash where the whole is nothing."""
+    return f"{decimal(100 * part / whole, digits=2)} %" if whole > 0 else DASH
+
+
+def clock(seconds: Any, tenths: bool = False) -> str:
+    """A place in a video: 75.3 -> `1:15`, 3700 -> `1:01:40`; with tenths 75.3 -> `1:15.3`."""
+    found = number(seconds)
+    if found is None:
+        return DASH
+    whole, tenth = divmod(max(0, math.floor(found * 10 + 1e-6)), 10)
+    hours, minutes = divmod(whole // 60, 60)
+    text = f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
+    return f"{text}.{tenth}" if tenths else text
+
+
+def span(seconds: Any) -> str:
+    """A length of time: 0.42 -> `0.42 s`, 75 -> `1 min 15 s`, 4321 -> `1 h 12 min`."""
+    found = number(seconds)
+    if found is None:
+        return DASH
+    if found < 59.5:
+        return f"{decimal(round(found, 1) if found >= 1 else found)} s"
+    whole = round(found)
+    if whole < 3600:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
+    minutes = round(found / 60)
+    return f"{minutes // 60:,} h" + (f" {minutes % 60} min" if minutes % 60 else "")
+
+
+def size(n_bytes: Any) -> str:
+    """Bytes in powers of a thousand: 1234567 -> `1.23 MB`."""
+    found = number(n_bytes)
+    if found is None:
+        return DASH
+    power = 0
+    while abs(found) >= 999.5 and power < len(_BYTE_UNITS) - 1:
+        found, power = found / 1000, power + 1
+    return f"{decimal(found)} {_BYTE_UNITS[power]}"
+
+
+def clean(value: Any) -> Any:
+    """Text that any file can hold: no lone surrogates, and no control characters but newline and tab.
+
+    What is not exactly a `str` (numbers, text marked as safe HTML) passes untouched.
+    """
+    if type(value) is not str:
+        return value
+    whole = value.encode("utf-8", "replace").decode("utf-8")
+    return "".join(letter for letter in whole if letter >= " " or letter in "\n\t")
