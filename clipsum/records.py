@@ -27,7 +27,10 @@ def _check_times(times_s: NDArray[np.float64], count: int, owner: str) -> None:
 
 @dataclass(frozen=True)
 class VideoRef:
-    """One listed video. `version` (ETag, or size + mtime) decides whether work on it is new."""
+    """One listed video. `version` (ETag, or size + mtime) decides whether work on it is new.
+
+    `transcript_uri` is None where nobody looked for one, "" where the listing saw none beside the video.
+    """
 
     uri: str
     video_id: str
