@@ -23,11 +23,11 @@ _ASS_HEADER = (
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a file is encoded. `gop_frames`: least and most frames from one key frame to the next, drawn per video."""
+    """How a file is encoded. `gop_frames`: how many frames at most lie from one key frame to the next."""
 
     width: int
     height: int
-    gop_frames: tuple[int, int]
+    gop_frames: int
     scene_cuts: bool
     crf: int
     preset: str
@@ -38,9 +38,12 @@ def encoding_for(video: Video, size_px: int) -> Encoding:
 
     A step lasts 3 s at least, so that even there every step holds a key frame.
     """
+    rng = np.random.default_rng([video.seed, SPLITS.index(video.split), video.index, 3])
     if video.split == "long":
-        return Encoding(1280, 720, (2 * FPS, 3 * FPS), scene_cuts=False, crf=26, preset="superfast")
-    return Encoding(size_px, size_px, (8, 40), scene_cuts=True, crf=23, preset="superfast")
+        gop = int(rng.integers(2 * FPS, 3 * FPS + 1))
+        return Encoding(1280, 720, gop, scene_cuts=False, crf=26, preset="superfast")
+    gop = int(rng.integers(8, 41))
+    return Encoding(size_px, size_px, gop, scene_cuts=True, crf=23, preset="superfast")
 
 
 def render_video(video: Video, folder: Path, size_px: int = 128) -> Path:
@@ -49,7 +52,7 @@ def render_video(video: Video, folder: Path, size_px: int = 128) -> Path:
     encoding = encoding_for(video, size_px)
     segments = cues(video)
     with av.open(path, "w") as container:
-        stream = _video_stream(container, encoding, video)
+        stream = _video_stream(container, encoding)
         subtitles = container.add_stream("mov_text")
         subtitles.codec_context.subtitle_header = _ASS_HEADER
         subtitles.time_base = Fraction(1, 1000)
@@ -71,9 +74,7 @@ def to_vtt(segments: tuple[Segment, ...]) -> str:
     return "WEBVTT\n\n" + "\n".join(blocks)
 
 
-def _video_stream(container: av.container.OutputContainer, encoding: Encoding, video: Video) -> av.VideoStream:
-    rng = np.random.default_rng([video.seed, SPLITS.index(video.split), video.index, 3])
-    low, high = encoding.gop_frames
+def _video_stream(container: av.container.OutputContainer, encoding: Encoding) -> av.VideoStream:
     options = {
         "crf": str(encoding.crf),
         "preset": encoding.preset,
@@ -82,7 +83,7 @@ def _video_stream(container: av.container.OutputContainer, encoding: Encoding, v
     }
     stream = container.add_stream("libx264", rate=FPS, options=options)
     stream.width, stream.height, stream.pix_fmt = encoding.width, encoding.height, "yuv420p"
-    stream.codec_context.gop_size = int(rng.integers(low, high + 1))
+    stream.codec_context.gop_size = encoding.gop_frames
     return stream
 
 
