@@ -32,6 +32,7 @@ REQUIREMENTS = (
 )
 ACCESS_KEY, SECRET_KEY = "test:tester", "testing"
 STARTUP_S = 90
+KEYS_PER_PAGE = 10  # so that a dozen objects are a listing of several pages
 PARTS = ("account", "container", "object", "proxy")
 RINGS = """
 import sys
@@ -43,23 +44,13 @@ for name, port in zip(("account", "container", "object"), ports):
     builder.rebalance()
     builder.get_ring().save(f"{folder}/{name}.ring.gz")
 """
-PIPELINE = [
-    "catch_errors",
-    "gatekeeper",
-    "healthcheck",
-    "cache",
-    "listing_formats",
-    "bulk",
-    "s3api",
-    "tempauth",
-    "copy",
-    "slo",
-    "symlink",
-    "proxy-server",
-]
+PIPELINE = (
+    *("catch_errors", "gatekeeper", "healthcheck", "cache", "listing_formats", "bulk", "s3api", "tempauth"),
+    *("copy", "slo", "symlink", "proxy-server"),
+)
 FILTERS: dict[str, dict[str, str]] = {
     "cache": {"use": "egg:swift#memcache", "memcache_servers": "127.0.0.1:1", "connect_timeout": "0.05"},
-    "s3api": {"location": "us-east-1", "min_segment_size": "5242880", "force_swift_request_proxy_log": "false"},
+    "s3api": {"location": "us-east-1", "max_bucket_listing": str(KEYS_PER_PAGE)},
     "tempauth": {"user_test_tester": f"{SECRET_KEY} .admin"},
 }
 
@@ -140,7 +131,7 @@ class SwiftServer:
             health = {"use": "egg:swift#healthcheck"}
             sections = {"pipeline:main": pipeline, f"app:{part}-server": app, "filter:healthcheck": health}
             _write(self.folder / f"{part}.conf", {"DEFAULT": self._defaults(part), **sections})
-        proxy = {"use": "egg:swift#proxy", "account_autocreate": "true"}
+        proxy = {"use": "egg:swift#proxy", "account_autocreate": "true", "error_suppression_limit": "1000000"}
         filters = {f"filter:{name}": {"use": f"egg:swift#{name}", **FILTERS.get(name, {})} for name in PIPELINE[:-1]}
         sections = {"pipeline:main": {"pipeline": " ".join(PIPELINE)}, "app:proxy-server": proxy, **filters}
         _write(self.folder / "proxy.conf", {"DEFAULT": self._defaults("proxy"), **sections})

@@ -1,18 +1,17 @@
 """Files of this machine."""
 
 import errno
-import glob
 import os
 import shutil
 import stat as modes
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from clipsum.errors import ItemError
 from clipsum.storage.reader import LocalReader
-from clipsum.storage.uri import StoredObject, has_wildcard, local_path, local_uri, stem
+from clipsum.storage.uri import StoredObject, glob_regex, has_wildcard, local_path, local_uri, stem
 
 
 def stat(uri: str) -> StoredObject:
@@ -79,16 +78,15 @@ def delete(uri: str) -> None:
 def list_files(uri: str) -> Iterator[StoredObject]:
     """The file, the files below a folder, or those of a glob; sorted within a folder, hidden names left out.
 
-    Links to folders are followed, each folder once. Raises: ItemError, also for a folder that may not be read.
+    Links to folders are followed, each folder once. Memory: the names of one folder at each level.
+    Raises: ItemError, also for a folder that may not be read.
     """
     with _asking(uri):
         path = local_path(uri)
-        names: Iterable[str] = [str(path)]
-        if has_wildcard(uri) and not path.exists():  # a file may have such a name
-            names = glob.iglob(str(path), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+        is_glob = has_wildcard(uri) and not path.exists()  # a file may have such a name
         seen: set[tuple[int, int]] = set()
-        for name in names:
-            yield from _walk(Path(name), seen)
+        for found in _matching(Path(path.anchor), path.parts[bool(path.anchor) :]) if is_glob else [path]:
+            yield from _walk(found, seen)
 
 
 def beside(uri: str, suffixes: Sequence[str]) -> str | None:
@@ -97,6 +95,29 @@ def beside(uri: str, suffixes: Sequence[str]) -> str | None:
         base = local_path(stem(uri))
         names = (f"{base.name}{cased}" for suffix in suffixes for cased in (suffix, suffix.upper()))
         return next((local_uri(base.with_name(name)) for name in names if base.with_name(name).is_file()), None)
+
+
+def _matching(folder: Path, parts: Sequence[str]) -> Iterator[Path]:
+    """The files and folders that a glob names, segment by segment; `**` is any number of folders."""
+    if not parts or tuple(parts) == ("**",):
+        yield folder
+    elif parts[0] == "**":
+        yield from _matching(folder, parts[1:])
+        for name in _names(folder):
+            if (folder / name).is_dir():
+                yield from _matching(folder / name, parts)
+    elif not has_wildcard(parts[0]):
+        if (folder / parts[0]).exists():
+            yield from _matching(folder / parts[0], parts[1:])
+    elif folder.is_dir():
+        matches = glob_regex(parts[0]).fullmatch
+        for name in _names(folder):
+            if matches(name):
+                yield from _matching(folder / name, parts[1:])
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208 - names alone
 
 
 def _walk(path: Path, seen: set[tuple[int, int]]) -> Iterator[StoredObject]:
@@ -113,9 +134,8 @@ def _walk(path: Path, seen: set[tuple[int, int]]) -> Iterator[StoredObject]:
     if (found.st_dev, found.st_ino) in seen:
         return
     seen.add((found.st_dev, found.st_ino))
-    for name in sorted(os.listdir(path)):  # noqa: PTH208 - names alone: a large folder stays small in memory
-        if not name.startswith("."):
-            yield from _walk(path / name, seen)
+    for name in _names(path):
+        yield from _walk(path / name, seen)
 
 
 def _stored(uri: str, found: os.stat_result) -> StoredObject:

@@ -130,10 +130,10 @@ def list_files(uri: str) -> Iterator[StoredObject]:
     Raises: ItemError.
     """
     bucket, key = split_s3(uri)
-    if has_wildcard(key):
+    if has_wildcard(key) and not exists(uri):  # an object may have such a name
         fixed = key[: min(key.find(mark) for mark in "*?[" if mark in key)]
-        matches = glob_regex(key).fullmatch
-        yield from (stored for stored in _list(bucket, fixed) if matches(split_s3(stored.uri)[1]))
+        matches = glob_regex(f"{key.rstrip('/')}/**").fullmatch  # a folder that matches is meant with what is in it
+        yield from (stored for stored in _list(bucket, fixed) if matches(f"{split_s3(stored.uri)[1]}/"))
         return
     if key and not key.endswith("/"):
         try:

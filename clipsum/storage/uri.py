@@ -72,20 +72,21 @@ def local_path(uri: str) -> Path:
 def local_uri(path: str | Path) -> str:
     """The URI of a path: the absolute path, or `file://` and escapes where its bytes are no UTF-8 text."""
     absolute = os.path.abspath(path)  # noqa: PTH100 - keeps symlinks, as the user wrote them
-    try:
-        absolute.encode()
-    except UnicodeEncodeError:
-        return "file://" + quote_from_bytes(os.fsencode(absolute))
-    return absolute
+    return absolute if _is_text(absolute) else "file://" + quote_from_bytes(os.fsencode(absolute))
 
 
 def canonical(uri: str) -> str:
-    """The name by which `uri` is known: absolute path; s3 as is; https without a passing signature."""
+    """The name by which `uri` is known: absolute path; s3 as is; https without a passing signature.
+
+    Raises: UsageError for what no store can hold.
+    """
     scheme = scheme_of(uri)
-    if scheme == "s3":
-        return uri
     if scheme == "file":
         return local_uri(local_path(uri))
+    if not _is_text(uri):
+        raise UsageError(f"{uri!r} is not UTF-8: outside local files, names are text")
+    if scheme == "s3":
+        return uri
     parts = urlsplit(uri)
     query = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if not _signs(name)]
     return urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode(query), ""))
@@ -119,3 +120,11 @@ def _class(token: str) -> str:
 
 def _signs(name: str) -> bool:
     return name.lower().startswith("x-amz-")
+
+
+def _is_text(uri: str) -> bool:
+    try:
+        uri.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -48,7 +48,7 @@ def or_embedded(transcript: Transcript, embedded: Sequence[Segment]) -> Transcri
 
 
 def _candidates(ref: VideoRef) -> Iterator[tuple[str, str]]:
-    """URIs and the names of their sources; an empty `transcript_uri` says that the listing saw none beside the video."""
+    """URIs with the names of their sources; an empty `transcript_uri` says that the listing saw none."""
     given = ref.transcript_uri
     is_beside = given is not None and storage.stem(given) == storage.stem(ref.uri)
     if given:

@@ -1,0 +1,154 @@
+"""What a job is given, as a stream of `VideoRef`s: files, folders, globs, S3 prefixes, https URLs and manifests.
+
+Nothing is held whole: a listing flows page by page, a manifest row by row, and the ids that were seen lie in a
+temporary database on disk whose cache takes a few MB however long the listing is.
+"""
+
+import hashlib
+import os
+import posixpath
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from itertools import islice
+from urllib.parse import quote, urljoin
+
+from clipsum import storage
+from clipsum.datasets.ids import SeenIds
+from clipsum.datasets.sidecars import pair_sidecars
+from clipsum.datasets.tables import ROWS_AT_ONCE, SUFFIXES, Row, read_rows
+from clipsum.errors import ItemError, UsageError
+from clipsum.records import VideoRef
+from clipsum.storage import StoredObject
+from clipsum.storage.reader import requests
+from clipsum.storage.uri import has_wildcard, scheme_of
+
+VIDEO_SUFFIXES = frozenset(
+    ".3g2 .3gp .asf .avi .f4v .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv".split()  # noqa: SIM905
+)
+
+
+def list_sources(sources: Sequence[str], allow_https: bool = False, limit: int | None = None) -> Iterator[VideoRef]:
+    """The videos of all sources, in order; at most `limit`. A file that two listings meet is listed once.
+
+    Raises: UsageError, one line, for a source that is missing, holds no video or may not be read, a manifest that is
+    malformed or names an id twice, and https where it is not allowed. It comes when the stream gets there.
+    """
+    if not sources:
+        raise UsageError("no source is given: name a video, a folder, a glob, s3://bucket/prefix or a manifest")
+    return islice(_unique(sources, allow_https), limit)
+
+
+def default_id(uri: str) -> str:
+    """The id of a video that was given none: 16 hexadecimal digits of a hash of its canonical URI."""
+    return hashlib.sha256(storage.canonical(uri).encode()).hexdigest()[:16]
+
+
+def _unique(sources: Sequence[str], allow_https: bool) -> Iterator[VideoRef]:
+    with closing(SeenIds()) as seen:
+        for source in sources:
+            is_manifest = _is_manifest(source)
+            refs = _of_manifest(source, allow_https) if is_manifest else _of_listing(source, allow_https)
+            for ref in refs:
+                before = seen.add(ref.video_id, ref.uri)
+                if before is None:
+                    yield ref
+                elif is_manifest or before != ref.uri:
+                    where = f"'{storage.shown(before)}' and '{storage.shown(ref.uri)}'"
+                    raise UsageError(f"video_id '{ref.video_id}' is given to {where}: ids must differ")
+
+
+def _is_manifest(source: str) -> bool:
+    return storage.suffix(source) in SUFFIXES and (not has_wildcard(source) or storage.exists(source))
+
+
+def _of_listing(source: str, allow_https: bool) -> Iterator[VideoRef]:
+    source = _checked(source, allow_https)
+    nothing_known = None if has_wildcard(source) else ""  # a glob may leave the transcripts out
+    found = False
+    try:
+        files = storage.list_files(source)
+        for stored, text in pair_sidecars(files, lambda file: file.uri == source or _is_video(file)):
+            found = True
+            looked = None if stored.uri == source else nothing_known
+            uri = stored.uri
+            yield VideoRef(uri, default_id(uri), stored.version, stored.size_bytes, transcript_uri=text or looked)
+    except ItemError as error:
+        raise _unusable(source, error) from error
+    if not found:
+        looked_for = ", ".join(sorted(VIDEO_SUFFIXES))
+        raise UsageError(f"source '{storage.shown(source)}' holds no video: names that end in {looked_for} are taken")
+
+
+def _of_manifest(manifest: str, allow_https: bool) -> Iterator[VideoRef]:
+    manifest = _checked(manifest, allow_https)
+    found = False
+    try:
+        rows = read_rows(manifest)
+        while batch := list(islice(rows, ROWS_AT_ONCE)):
+            videos = [_video_of(number, row, manifest, allow_https) for number, row in batch]
+            for (_, row), stored in zip(batch, requests().map(_stat, videos), strict=True):
+                found = True
+                yield _ref(row, stored, manifest)
+    except ItemError as error:
+        raise _unusable(manifest, error) from error
+    if not found:
+        raise UsageError(f"manifest '{storage.shown(manifest)}' lists no video")
+
+
+def _ref(row: Row, stored: StoredObject, manifest: str) -> VideoRef:
+    text_uri = row["transcript_uri"]
+    return VideoRef(
+        stored.uri,
+        row["video_id"] or default_id(stored.uri),
+        stored.version,
+        stored.size_bytes if stored.version else None,
+        transcript=row["transcript"],
+        transcript_uri=_resolved(text_uri, manifest) if text_uri else None,
+        query=row["query"],
+        summary=row["summary"],
+    )
+
+
+def _video_of(number: int, row: Row, manifest: str, allow_https: bool) -> str:
+    if not row["video"]:
+        raise UsageError(f"manifest '{storage.shown(manifest)}' row {number}: 'video' is empty: give a path or URI")
+    return _checked(_resolved(row["video"], manifest), allow_https)
+
+
+def _resolved(uri: str, manifest: str) -> str:
+    """`uri` as it stands, or where it is relative the file that it names beside the manifest."""
+    if "://" in uri or os.path.isabs(uri):  # noqa: PTH117 - a URI is no path
+        return uri
+    if manifest.startswith("https://"):
+        return urljoin(manifest, quote(uri))
+    if storage.is_s3(manifest):
+        bucket, key = storage.split_s3(manifest)
+        return f"s3://{bucket}/{posixpath.normpath(posixpath.join(posixpath.dirname(key), uri))}"
+    return os.path.join(os.path.dirname(manifest), uri)  # noqa: PTH118, PTH120
+
+
+def _stat(uri: str) -> StoredObject:
+    """What is stored there; what is missing or may not be read is listed all the same and fails on its own row."""
+    try:
+        return storage.stat(uri)
+    except ItemError as error:
+        if error.reason == "storage_error":
+            raise
+        return StoredObject(uri, 0, "")
+
+
+def _checked(source: str, allow_https: bool) -> str:
+    if scheme_of(source) == "https":
+        if not allow_https:
+            raise UsageError(f"source '{storage.shown(source)}': https is off; allow it with --set allow_https=true")
+        return source
+    return storage.canonical(source)
+
+
+def _is_video(file: StoredObject) -> bool:
+    return storage.suffix(file.uri) in VIDEO_SUFFIXES
+
+
+def _unusable(source: str, error: ItemError) -> UsageError:
+    detail = error.detail.removeprefix(f"{storage.shown(source)}: ")
+    return UsageError(f"source '{storage.shown(source)}' cannot be listed ({error.reason}): {detail}")

@@ -1,0 +1,88 @@
+"""Rows of a manifest file: .jsonl, .csv or .parquet, streamed from wherever it is stored."""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow.parquet as pq
+from pyarrow import ArrowException
+
+from clipsum import storage
+from clipsum.errors import UsageError
+from clipsum.storage import RangeReader
+
+COLUMNS = ("video", "video_id", "transcript", "transcript_uri", "query", "summary")
+SUFFIXES = (".jsonl", ".csv", ".parquet")
+ROWS_AT_ONCE = 256
+
+Row = dict[str, str | None]
+
+csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # its default, 128 KiB, is less than an hour's transcript
+
+
+def read_rows(uri: str) -> Iterator[tuple[int, Row]]:
+    """Each row's number, counted from 1, and its known columns; "" and missing values are None.
+
+    Other columns are left alone. Memory: one row, or `ROWS_AT_ONCE` of parquet. Raises: UsageError, ItemError.
+    """
+    reading = {".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}[storage.suffix(uri)]
+    with storage.open_reader(uri) as reader:
+        try:
+            for number, row in enumerate(reading(reader, uri), 1):
+                yield number, {name: _text(row.get(name), name, number, uri) for name in COLUMNS}
+        except (UnicodeDecodeError, csv.Error, ArrowException) as error:
+            raise UsageError(f"manifest '{storage.shown(uri)}' cannot be read: {error}") from error
+
+
+def _jsonl(reader: RangeReader, uri: str) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(_lines(reader), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise UsageError(f"manifest '{storage.shown(uri)}' line {number} is not JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise UsageError(f"manifest '{storage.shown(uri)}' line {number}: write an object with a key 'video'")
+        yield row
+
+
+def _csv(reader: RangeReader, uri: str) -> Iterator[dict[str, Any]]:
+    rows = csv.DictReader(_lines(reader), strict=True)
+    _check_columns(rows.fieldnames or (), uri)
+    return rows
+
+
+def _parquet(reader: RangeReader, uri: str) -> Iterator[dict[str, Any]]:
+    file = pq.ParquetFile(reader)
+    names = file.schema_arrow.names
+    _check_columns(names, uri)
+    known = [name for name in COLUMNS if name in names]
+    for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=known):
+        yield from batch.to_pylist()
+
+
+def _lines(reader: RangeReader) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BufferedReader(reader), encoding="utf-8-sig", newline="")
+
+
+def _check_columns(names: Any, uri: str) -> None:
+    if "video" not in names:
+        found = ", ".join(map(repr, names)) or "none"
+        raise UsageError(f"manifest '{storage.shown(uri)}' has no column 'video': its columns are {found}")
+
+
+def _text(value: Any, name: str, number: int, uri: str) -> str | None:
+    if name == "video_id" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    if not isinstance(value, str):
+        kind = type(value).__name__
+        raise UsageError(f"manifest '{storage.shown(uri)}' row {number}: '{name}' is of type {kind}: give a text")
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise UsageError(f"manifest '{storage.shown(uri)}' row {number}: '{name}' is not text but {value[:80]!r}")
+    return value
