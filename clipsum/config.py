@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from clipsum.errors import UsageError, one_of
 
@@ -60,21 +60,6 @@ class Preprocessing(Config):
     mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
     std: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
     version: int = 1
-
-
-class Pool(Config):
-    """Bounds of a stage's actor pool, and what each of its actors reserves."""
-
-    min_actors: int = Field(default=1, ge=1)
-    max_actors: int = Field(default=1, ge=1)
-    cpus: float = Field(default=0.3, gt=0)
-    gpus: float = Field(default=0.0, ge=0)
-
-    @model_validator(mode="after")
-    def _bounds(self) -> "Pool":
-        if self.min_actors > self.max_actors:
-            raise ValueError(f"min_actors={self.min_actors} is more than max_actors={self.max_actors}")
-        return self
 
 
 def load(cls: type[ConfigT], path: str | None = None, overrides: Iterable[str] = ()) -> ConfigT:
