@@ -1,7 +1,8 @@
 """One video on the page: what a row of the output says, made ready to be shown.
 
-A card holds at most `MAX_THUMBNAILS` pictures of at most `picture.MAX_JPEG_BYTES` and texts of at most `MAX_TEXT`
-characters, so that a page of cards is bounded whatever the rows hold. A field that is missing or null is left out, never guessed.
+A card holds at most `MAX_THUMBNAILS` pictures of `picture.MAX_JPEG_BYTES`, `MAX_TEXT` characters of summary and
+`MAX_LISTED` short lines of each other kind, so that a page of cards is bounded whatever the rows hold. A field that is
+missing or null is left out, never guessed.
 """
 
 import base64
@@ -19,6 +20,7 @@ from clipsum.storage.uri import shown
 
 MAX_THUMBNAILS = 6
 MAX_TEXT = 20_000
+MAX_LINE = 300
 MAX_LISTED = 60
 FOLD_AFTER = 700
 SHORT_S = 20
@@ -72,10 +74,10 @@ class Query:
 
 @dataclass(frozen=True)
 class Card:
-    """Everything that one video shows. `opening` is the start of the summary, `rest` what is folded away."""
+    """Everything that one video shows. `opening` starts the summary, `rest` is folded away, `order` sorts cards."""
 
     title: str
-    uri: str
+    order: tuple[str, str]
     link: str
     duration: str
     evidence: str
@@ -91,12 +93,12 @@ class Card:
 
 def make_card(row: Row) -> Card:
     """The card of an `ok` row. Any key may be missing or null."""
-    uri = _text(row, "uri")
+    uri = str(row.get("uri") or "")
     player = _Player(video_link(uri), units.number(row.get("duration_s")) or 0.0)
-    opening, rest = fold(_text(row, "summary"))
+    opening, rest = fold(_text(row, "summary", MAX_TEXT))
     return Card(
         title=video_title(row),
-        uri=shown(uri),
+        order=(shown(uri), str(row.get("video_id"))),
         link=player.link,
         duration=player.clock(player.duration_s) if player.duration_s else "",
         evidence=EVIDENCE.get(_text(row, "evidence"), ""),
@@ -109,15 +111,15 @@ def make_card(row: Row) -> Card:
             Query(_text(item, "query"), bool(item.get("matched")), _timeline(item, row, player))
             for item in _items(row, "queries")[:MAX_LISTED]
         ],
-        warnings=[str(warning)[:300] for warning in list(row.get("warnings") or ())[:MAX_LISTED]],
+        warnings=[str(warning)[:MAX_LINE] for warning in list(row.get("warnings") or ())[:MAX_LISTED]],
         facts=facts_of(row),
     )
 
 
 def video_title(row: Row) -> str:
     """The file's name, else the video's id."""
-    name = PurePosixPath(shown(_text(row, "uri")).removesuffix("?…")).name
-    return name or _text(row, "video_id") or "(no name)"
+    name = PurePosixPath(shown(str(row.get("uri") or "")).removesuffix("?…")).name
+    return name[-MAX_LINE:] or _text(row, "video_id") or "(no name)"
 
 
 def video_link(uri: str) -> str:
@@ -155,12 +157,12 @@ class _Player:
         return Moment(f"{self.clock(start)}–{self.clock(end)}", title, self.at(start))
 
 
-def _text(row: Row, key: str) -> str:
+def _text(row: Row, key: str, limit: int = MAX_LINE) -> str:
     value = row.get(key)
     if value is None:
         return ""
     text = str(value).strip()
-    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + " … (cut here; the row holds all of it)"
+    return text if len(text) <= limit else text[:limit] + " … (cut here; the row holds all of it)"
 
 
 def _items(row: Row, key: str) -> Sequence[Row]:

@@ -121,7 +121,7 @@ def digest(rows: Iterable[Row]) -> Digest:
             group = failures.setdefault(str(reason), Sample(MAX_FAILURES))
             group.seen += 1
             group.offer(key, _failed(row))
-    found.cards = sorted(cards, key=lambda card: (card.uri, card.title))
+    found.cards = sorted(cards, key=lambda card: card.order)
     found.failures = sorted(map(_group, failures.items()), key=lambda group: (-group.count, group.reason))
     return found
 

@@ -15,6 +15,7 @@ from clipsum.storage import door
 from clipsum.storage.uri import join, stem
 
 MAX_NAME = 80
+_PLAIN_ID = r"(?!(?:con|prn|aux|nul|com\d|lpt\d)$)[a-z0-9][a-z0-9_-]*"  # those names are devices on Windows
 Cue = tuple[float, float, str]
 
 
@@ -54,7 +55,7 @@ def safe_name(row: Row) -> str:
         title = _slug(unquote(stem(video_title(row)))) if row.get("uri") else ""
         return f"{title}-{video_id}" if title else video_id
     digest = hashlib.sha256(video_id.encode("utf-8", "replace")).hexdigest()[:12]
-    is_plain = re.fullmatch(r"[a-z0-9][a-z0-9_-]*", video_id) and len(video_id) <= MAX_NAME
+    is_plain = re.fullmatch(_PLAIN_ID, video_id) and len(video_id) <= MAX_NAME
     looks_made = re.search(r"-[0-9a-f]{12,16}$", video_id)  # else an id could take the name made for another
     return video_id if is_plain and not looks_made else f"{_slug(video_id) or 'video'}-{digest}"
 

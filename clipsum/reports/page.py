@@ -137,9 +137,8 @@ def _processor(run: Mapping[str, Any]) -> Figure | None:
     if not total:
         return None
     hours = units.number(run.get("video_hours"))
-    value, _, unit = units.span(total).partition(" ")
     note = f"{units.span(total / hours)} per video-hour" if hours else ""
-    return Figure("Processor time", value, unit, note, _bar(spent, units.span))
+    return Figure("Processor time", units.span(total), "", note, _bar(spent, units.span))
 
 
 def _cost(run: Mapping[str, Any]) -> list[Figure]:
@@ -160,4 +159,4 @@ def _run_facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     attempts = run.get("attempts")
     starts = len(attempts) if isinstance(attempts, list) else 0
     facts = [("Run", run.get("run_id")), ("Bundle", run.get("bundle_id")), ("Starts", starts if starts > 1 else None)]
-    return [(label, str(value)[:200]) for label, value in facts if value]
+    return [(label, str(value)[:200]) for label, value in facts if isinstance(value, str | int) and value]
