@@ -1,0 +1,75 @@
+"""The stages as Ray Data's actors. Each loads its stage in its own process, so that the driver never loads a model."""
+
+from collections.abc import Callable
+
+import pyarrow as pa
+
+from clipsum.errors import UsageError
+from ray_jobs.stages import StageSettings
+
+Stage = Callable[[pa.Table], pa.Table]
+
+
+class StageActor:
+    """A stage that is made when the actor starts.
+
+    A `UsageError` of the making waits for the first call: Ray Data starts an actor that fails again and loses what it
+    raised, while what a call raises reaches the driver whole.
+    """
+
+    def __init__(self, settings: StageSettings) -> None:
+        self._refusal: UsageError | None = None
+        try:
+            self._stage = self.make(settings)
+        except UsageError as error:
+            self._refusal = error
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        """Table in, table out."""
+        if self._refusal is not None:
+            raise self._refusal
+        return self._stage(table)
+
+    def make(self, settings: StageSettings) -> Stage:
+        """The stage of this actor."""
+        raise NotImplementedError
+
+
+class Decode(StageActor):
+    """Manifest rows -> items with frames."""
+
+    def make(self, settings: StageSettings) -> Stage:
+        """Open the decoder."""
+        from ray_jobs import stages
+
+        return stages.Decode(settings)
+
+
+class Encode(StageActor):
+    """Items with frames -> items with embeddings."""
+
+    def make(self, settings: StageSettings) -> Stage:
+        """Load the encoder."""
+        from ray_jobs import model_stages
+
+        return model_stages.Encode(settings)
+
+
+class DecodeAndEncode(StageActor):
+    """Manifest rows -> items with embeddings."""
+
+    def make(self, settings: StageSettings) -> Stage:
+        """Open the decoder and load the encoder."""
+        from ray_jobs import model_stages
+
+        return model_stages.DecodeAndEncode(settings)
+
+
+class Summarize(StageActor):
+    """Items with embeddings -> rows."""
+
+    def make(self, settings: StageSettings) -> Stage:
+        """Load the summarizer."""
+        from ray_jobs import model_stages
+
+        return model_stages.Summarize(settings)

@@ -1,0 +1,140 @@
+"""One start of `clipsum summarize`: list, find what is to do, do it on Ray, keep the books, report."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+from rich.console import Console
+
+from clipsum import rows, storage
+from clipsum.datasets.manifest import list_sources
+from clipsum.models.bundle import load_bundle
+from ray_jobs import manifest, pipeline, report, run_record
+from ray_jobs.cluster import connected
+from ray_jobs.config import SummarizeConfig
+from ray_jobs.ledger import Ledger
+from ray_jobs.manifest import Listed
+from ray_jobs.pools import plan
+from ray_jobs.progress import ProgressLine, print_summary
+from ray_jobs.run_record import Attempt, Clock, Ending, Prices
+from ray_jobs.stages import StageSettings
+
+EXIT_CODES: dict[Ending, int] = {"finished": 0, "too_many_failed": 1, "interrupted": 130}
+
+
+@dataclass(frozen=True)
+class Call:
+    """What `clipsum summarize` was asked for."""
+
+    sources: tuple[str, ...]
+    output: str
+    bundle: str
+    config: SummarizeConfig
+    limit: int | None = None
+    address: str | None = None
+    retry_failed: bool = False
+    max_failed_fraction: float = 1.0
+
+
+def summarize_archive(call: Call, console: Console) -> int:
+    """Do the run and return its exit code: 0, 1 when nothing or too little succeeded, 130 when it was interrupted.
+
+    Raises: UsageError where the call is wrong, before any work is done.
+    """
+    settings = stage_settings(call)
+    storage.check_writable(call.output)
+    with TemporaryDirectory(prefix="clipsum-") as scratch:
+        refs = list_sources(call.sources, call.config.allow_https, call.limit)
+        listed = manifest.write(refs, Path(scratch), manifest.file_rows(call.config.part_rows))
+        return ArchiveRun(call, settings, listed, console).go()
+
+
+def stage_settings(call: Call) -> StageSettings:
+    """What the stages need to know, from the configuration and the bundle. Raises: UsageError for a bad bundle."""
+    bundle, config = load_bundle(call.bundle), call.config
+    return StageSettings(
+        bundle=call.bundle if storage.is_s3(call.bundle) else str(bundle.folder.absolute()),
+        bundle_id=bundle.bundle_id,
+        fingerprint=bundle.manifest.fingerprint,
+        preprocessing=bundle.manifest.encoder.preprocessing,
+        sampling=config.sampling or bundle.manifest.sampling,
+        seek=config.seek or bundle.manifest.seek,
+        limits=config.limits,
+        thumbnails=config.thumbnails,
+    )
+
+
+class ArchiveRun:
+    """A run over what was `listed`, in a local folder, and its output."""
+
+    def __init__(self, call: Call, settings: StageSettings, listed: Listed, console: Console) -> None:
+        self._call, self._settings, self._listed, self._console = call, settings, listed, console
+        config = call.config
+        self._ledger = Ledger(call.output, listed, settings_id(settings), config.part_rows, config.flush_s)
+        self._earlier, self._clock = run_record.read(call.output), Clock()
+        self._begun = False
+
+    def go(self) -> int:
+        """Do what is to do, close the books, and return the exit code."""
+        self._ledger.resume(self._call.retry_failed)
+        ending: Ending = "error"
+        try:
+            ending = self._work() if self._ledger.todo.any() else "finished"
+        except KeyboardInterrupt:
+            ending = "interrupted"
+        finally:
+            if self._begun or ending != "error":
+                self._ledger.flush()
+                run = self._save(self._clock.stop(ending))
+        print_summary(self._console, run, report.write_report(self._call.output, run))
+        nothing = self._listed.videos and not self._ledger.tally.ok
+        return 1 if ending == "finished" and nothing else EXIT_CODES[ending]
+
+    def _work(self) -> Ending:
+        call, settings, ledger = self._call, self._settings, self._ledger
+        videos, size_px = int(ledger.todo.sum()), settings.preprocessing.size_px
+        with connected(call.address, None if call.config.shared_files else self._listed.local_example) as machine:
+            chosen = plan(call.config, settings.sampling, size_px, machine, videos)
+            settings = replace(
+                settings, encode_threads=chosen.encode.threads, summarize_threads=chosen.summarize.threads
+            )
+            published = manifest.publish(self._listed, storage.join(call.output, "manifest"))
+            self._begun = True
+            self._clock.note(machine, chosen.pools)
+            self._save(self._clock.attempt)
+            timeout_s = call.config.no_progress_timeout_s
+            with closing(pipeline.run(published, ledger.todo, settings, chosen, timeout_s)) as results:
+                return self._take(results)
+
+    def _take(self, results: Iterator[pa.Table]) -> Ending:
+        """Enter results in the books as they come."""
+        tally, listed = self._ledger.tally, self._listed.videos
+        with ProgressLine(self._console, listed, tally.ok + tally.failed, tally.failed) as progress:
+            for table in results:
+                done = self._ledger.add(table)
+                self._clock.add(table, done)
+                ok = [row for row in done if row["status"] == "ok"]
+                progress.update(len(done), len(done) - len(ok), sum(row["duration_s"] for row in ok))
+                if tally.failed > self._call.max_failed_fraction * listed:
+                    return "too_many_failed"
+        return "finished"
+
+    def _save(self, attempt: Attempt) -> dict[str, Any]:
+        prices = Prices(self._call.config.price_core_hour, self._call.config.price_gpu_hour)
+        run = run_record.compose(
+            self._earlier, attempt, self._listed, self._ledger.tally, self._settings.bundle_id, prices
+        )
+        run_record.write(self._call.output, run)
+        return run
+
+
+def settings_id(settings: StageSettings) -> str:
+    """A hash of all that a row depends on but its video."""
+    parts = [settings.bundle_id, str(settings.sampling), settings.seek, settings.thumbnails, rows.SCHEMA_VERSION]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

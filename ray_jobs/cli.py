@@ -1,0 +1,55 @@
+"""The command line: `clipsum <job> …` is `python -m ray_jobs.<job> …`.
+
+Exit codes: what the job returns (0 or 1), 2 for a wrong call, said in one line, 130 for Ctrl-C.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from clipsum.errors import UsageError
+from ray_jobs.demo import demo
+from ray_jobs.kitchen import kitchen
+from ray_jobs.report import report
+from ray_jobs.summarize import summarize
+
+app = typer.Typer(
+    name="clipsum",
+    help="Summaries and reports of large archives of how-to videos.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for job in (summarize, report, kitchen, demo):
+    app.command(no_args_is_help=job is not demo)(job)
+
+
+def main(job: str | None = None) -> NoReturn:
+    """Run `clipsum` on this process's arguments; with `job`, that job alone, and leave with its exit code."""
+    sys.exit(run([job, *sys.argv[1:]] if job else sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one call and return its exit code; a wrong call is told in one line on stderr."""
+    try:
+        code: Any = app(args=list(arguments), prog_name="clipsum", standalone_mode=False)
+    except UsageError as error:
+        return _refuse(str(error))
+    except TyperException as error:
+        return _refuse(_in_one_line(error))
+    except (KeyboardInterrupt, Abort):
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def _refuse(message: str) -> int:
+    print(f"clipsum: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def _in_one_line(error: TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"{error.format_message()}: see {context.command_path if context else 'clipsum'} --help"

@@ -1,0 +1,89 @@
+"""Where a job runs: the cluster that `--address` or RAY_ADDRESS names, else a private Ray on this machine."""
+
+import logging
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from clipsum.errors import UsageError
+from ray_jobs.pools import Machine
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+}
+
+
+@contextmanager
+def connected(address: str | None = None, local_example: str | None = None) -> Iterator[Machine]:
+    """Connect, tell what the cluster has, and leave: a private Ray ends with every process that it started.
+
+    Raises: UsageError for a cluster that does not answer, or of several machines when there is a `local_example`, a
+    path that only this machine has.
+    """
+    given = address or os.environ.get("RAY_ADDRESS")
+    if given in (None, "", "local"):
+        yield from _private()
+        return
+    import ray
+
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        ray.init(address=given, logging_level=logging.ERROR, log_to_driver=False)
+    except (ConnectionError, TimeoutError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise UsageError(f"no Ray cluster answers at '{given}' ({reason}): name one with --address, or none") from error
+    try:
+        _refuse_local(local_example, str(given))
+        yield _machine()
+    finally:
+        ray.shutdown()
+
+
+def _private() -> Iterator[Machine]:
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    if "RAY_AUTH_MODE" not in os.environ:
+        # a token of this run alone: without one Ray would write one into the home folder, or let any user in
+        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
+    import ray
+
+    folder = tempfile.mkdtemp(prefix="clipsum-ray-")
+    try:
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+            _temp_dir=folder,
+        )
+        yield _machine()
+    finally:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _machine() -> Machine:
+    import ray
+
+    resources = ray.cluster_resources()
+    return Machine(resources.get("CPU", 0.0), resources.get("GPU", 0.0))
+
+
+def _refuse_local(local_example: str | None, address: str) -> None:
+    """Raise UsageError when `local_example` is a path that some machine of the cluster does not have."""
+    import ray
+
+    hosts = {node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
+    if local_example and hosts != {socket.gethostname()}:
+        raise UsageError(
+            f"'{local_example}' is a path of this machine and the cluster at '{address}' has {len(hosts)} machine(s): "
+            "use s3://, or --set shared_files=true where every machine sees the same path"
+        )

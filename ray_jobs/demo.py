@@ -1,0 +1,45 @@
+"""`clipsum demo`: renders a dozen toy how-to videos, summarises them, and says where the report is."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from clipsum import storage
+from clipsum.datasets.kitchen.corpus import write_split
+from clipsum.errors import UsageError
+from ray_jobs import parts
+from ray_jobs.config import SummarizeConfig
+from ray_jobs.progress import CountLine
+
+SHOWN = 3
+
+
+def demo(
+    output: Annotated[str, typer.Option(metavar="DIR", help="A local folder for videos, rows and report.")] = "demo",
+    videos: Annotated[int, typer.Option(min=1, help="How many videos.")] = 12,
+) -> int:
+    """Make a sample archive, summarise it, and show the result."""
+    from ray_jobs.archive_run import Call, summarize_archive
+
+    if storage.is_s3(output):
+        raise UsageError(f"--output '{output}': the demo needs a local folder")
+    storage.check_writable(output)
+    console = Console()
+    folder = Path(output).resolve()
+    with CountLine(console, "Rendering", "videos") as line:
+        write_split(folder / "videos", "test", videos, seed=0, on_done=line.show)
+    call = Call((str(folder / "videos"),), str(folder / "summaries"), "kitchen-tiny", SummarizeConfig())
+    code = summarize_archive(call, console)
+    shown = [row for row in parts.read_rows(call.output) if row["status"] == "ok"][:SHOWN]
+    for row in shown:
+        console.print(f"\n{Path(row['uri']).name}\n  {row['summary']}", highlight=False, markup=False)
+    console.print(f"\nOpen {folder / 'summaries' / 'report.html'} in a browser.", highlight=False, soft_wrap=True)
+    return code
+
+
+if __name__ == "__main__":
+    from ray_jobs.cli import main
+
+    main("demo")

@@ -1,0 +1,61 @@
+"""`clipsum summarize … --estimate`: a sample of the archive is done for real, and the rest follows by proportion."""
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+from rich.console import Console
+
+from clipsum.datasets.manifest import list_sources
+from ray_jobs import manifest, run_record
+from ray_jobs.archive_run import ArchiveRun, Call, stage_settings
+from ray_jobs.manifest import Listed
+from ray_jobs.progress import span
+
+
+def estimate_archive(call: Call, console: Console) -> int:
+    """Print how long the whole archive would take on this cluster; nothing is written to the output.
+
+    Returns 0, 1 when no video of the sample succeeded. Raises: UsageError as the run itself would.
+    """
+    settings = stage_settings(call)
+    with TemporaryDirectory(prefix="clipsum-") as scratch:
+        whole, sample, output = (Path(scratch) / name for name in ("whole", "sample", "output"))
+        for folder in (whole, sample):
+            folder.mkdir()
+        refs = list_sources(call.sources, call.config.allow_https, call.limit)
+        listed = manifest.write(refs, whole, manifest.file_rows(call.config.part_rows))
+        chosen = take_sample(listed, sample, call.config.estimate_videos)
+        code = ArchiveRun(replace(call, output=str(output)), settings, chosen, Console(quiet=True)).go()
+        run = run_record.read(str(output)) or {}
+    if code != 0:
+        console.print(f"None of {chosen.videos} sampled videos could be summarised: {run['failures']}")
+        return code
+    attempt = run["attempts"][-1]
+    start_s = attempt["wall_s"] - attempt["work_s"]
+    total_s = start_s + attempt["work_s"] * listed.videos / chosen.videos
+    hours = attempt["video_s"] / 3600 * listed.videos / chosen.videos
+    console.print(
+        f"About {span(total_s)} for {listed.videos:,} videos of some {hours:,.1f} hours, on {attempt['cores']:g} cores "
+        f"and {attempt['gpus']:g} GPUs: {chosen.videos} of them took {span(attempt['work_s'])} and {span(start_s)} to "
+        "start. Nothing was written.",
+        highlight=False,
+    )
+    return 0
+
+
+def take_sample(listed: Listed, folder: Path, videos: int) -> Listed:
+    """A manifest of `videos` of the listed ones, evenly spread over the listing."""
+    count = min(videos, listed.videos)
+    wanted = [int((i + 0.5) * listed.videos / count) for i in range(count)] if count else []
+    tables = [
+        manifest.read(listed, number).filter(pa.array(_mask(listed, number, wanted))) for number in range(listed.files)
+    ]
+    refs = [ref for table in tables for _, ref in manifest.refs_of(table)]
+    return manifest.write(refs, folder, listed.file_rows)
+
+
+def _mask(listed: Listed, number: int, wanted: list[int]) -> list[bool]:
+    first = number * listed.file_rows
+    return [first + i in wanted for i in range(min(listed.file_rows, listed.videos - first))]

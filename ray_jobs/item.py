@@ -1,0 +1,95 @@
+"""A video on its way through the stages, and the one place where an item's error is caught."""
+
+import pickle
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+
+from clipsum.errors import ItemError, Reason, UsageError
+from clipsum.records import Embeddings, Failure, Frames, Transcript
+from clipsum.rows import Outcome
+
+
+@dataclass(frozen=True)
+class Item:
+    """The outcome so far of manifest row `index`, and what the next stage needs of it.
+
+    `frames` are uint8 at the encoder's size; they go once `embeddings` are there. `encode_cpu_s` and `generate_cpu_s`
+    are processor time of the whole actor, every thread, during its share of a batch.
+    """
+
+    index: int
+    outcome: Outcome
+    transcript: Transcript = field(default_factory=Transcript)
+    frames: Frames | None = None
+    embeddings: Embeddings | None = None
+    started_at: float = 0.0
+    encode_cpu_s: float = 0.0
+    generate_cpu_s: float = 0.0
+
+    @property
+    def alive(self) -> bool:
+        """Whether nothing has gone wrong with it yet."""
+        return self.outcome.failure is None
+
+
+ITEM_SCHEMA = pa.schema([("index", pa.int64()), ("item", pa.large_binary())])
+
+
+def pack(items: Sequence[Item]) -> pa.Table:
+    """Items as a table that Ray carries from actor to actor."""
+    pickled = [pickle.dumps(item, protocol=pickle.HIGHEST_PROTOCOL) for item in items]
+    return pa.table([[item.index for item in items], pickled], schema=ITEM_SCHEMA)
+
+
+def unpack(table: pa.Table) -> list[Item]:
+    """Undo `pack`."""
+    return [pickle.loads(scalar.as_buffer()) for scalar in table["item"]]
+
+
+def guarded(stage: str, work: Callable[[list[Item]], list[Item]], items: Sequence[Item]) -> list[Item]:
+    """Do `work` on the items that are alive; failed ones pass untouched. This is where an item's error is caught.
+
+    `work` returns its items in their order. When a batch fails, each of its items is tried alone, so that one does not
+    take the others with it. Raises: UsageError, for the call is wrong for every item.
+    """
+    alive = [item for item in items if item.alive]
+    try:
+        done = iter(work(alive) if alive else [])
+    except UsageError:
+        raise
+    except Exception as error:  # the one catch site: whatever one video provokes is data on its row
+        done = iter(_one_by_one(stage, work, alive) if len(alive) > 1 else [_failed(alive[0], stage, error)])
+    return [next(done) if item.alive else item for item in items]
+
+
+def _one_by_one(stage: str, work: Callable[[list[Item]], list[Item]], items: Sequence[Item]) -> list[Item]:
+    return [guarded(stage, work, [item])[0] for item in items]
+
+
+def _failed(item: Item, stage: str, error: Exception) -> Item:
+    outcome = replace(item.outcome, failure=failure_of(stage, error))
+    return replace(item, outcome=outcome, frames=None, embeddings=None)
+
+
+def failure_of(stage: str, error: Exception) -> Failure:
+    """An item's error as data; one that nobody foresaw is a `model_error` that names its type."""
+    if isinstance(error, ItemError):
+        return Failure.of(error)
+    # torch's own out-of-memory error is known by its name: the decode stage has no torch to ask
+    out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    reason: Reason = "out_of_memory" if out_of_memory else "model_error"
+    return Failure(reason, stage, f"{type(error).__name__}: {error}")
+
+
+class Stopwatch:
+    """Elapsed time and processor time of this process, all threads, since it was made."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def read(self) -> tuple[float, float]:
+        """Elapsed seconds, processor seconds."""
+        return time.perf_counter() - self._wall, time.process_time() - self._cpu

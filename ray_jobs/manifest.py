@@ -1,0 +1,96 @@
+"""The manifest of a run: what was listed, as parquet files, written before any work starts.
+
+Row i of the whole manifest carries `index` i; part k of the output holds the rows [k * P, (k + 1) * P).
+Bound: one file's rows in memory, here and wherever it is read.
+"""
+
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from clipsum import storage
+from clipsum.records import VideoRef
+
+FILE_ROWS = 8192
+_REF_FIELDS = [field.name for field in fields(VideoRef)]
+SCHEMA = pa.schema(
+    [("index", pa.int64())] + [(name, pa.int64() if name == "size_bytes" else pa.string()) for name in _REF_FIELDS]
+)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What a listing came to: `videos` of `total_bytes`, in files of `file_rows` rows in `folder`.
+
+    `local_example` is one of the local paths in it, if there is any.
+    """
+
+    folder: str
+    file_rows: int
+    videos: int = 0
+    total_bytes: int = 0
+    local_example: str | None = None
+
+    @property
+    def files(self) -> int:
+        """How many files the manifest has."""
+        return -(-self.videos // self.file_rows)
+
+
+def file_rows(part_rows: int) -> int:
+    """Rows of one manifest file: about `FILE_ROWS`, and whole parts, so that no part lies in two files."""
+    return part_rows * max(1, FILE_ROWS // part_rows)
+
+
+def file_uri(folder: str, number: int) -> str:
+    """The address of manifest file `number`."""
+    return storage.join(folder, f"part-{number:05d}.parquet")
+
+
+def write(refs: Iterable[VideoRef], folder: Path, rows_per_file: int) -> Listed:
+    """Write a listing into a local folder as it comes. Raises: what the listing raises."""
+    listed, numbered = Listed(str(folder), rows_per_file), iter(refs)
+    while chunk := list(islice(numbered, rows_per_file)):
+        table = table_of(chunk, listed.videos)
+        pq.write_table(table, file_uri(str(folder), listed.files), compression="zstd")
+        listed = replace(
+            listed,
+            videos=listed.videos + len(chunk),
+            total_bytes=listed.total_bytes + sum(ref.size_bytes or 0 for ref in chunk),
+            local_example=listed.local_example or next((ref.uri for ref in chunk if "://" not in ref.uri), None),
+        )
+    return listed
+
+
+def publish(listed: Listed, folder: str) -> Listed:
+    """Copy the manifest into the output, and remove files of an earlier, longer one."""
+    published = replace(listed, folder=folder)
+    for number in range(listed.files):
+        storage.write_bytes(file_uri(folder, number), storage.read_bytes(file_uri(listed.folder, number)))
+    wanted = {file_uri(folder, number) for number in range(listed.files)}
+    for uri in {stored.uri for stored in storage.list_files(folder)} - wanted:
+        storage.delete(uri)
+    return published
+
+
+def read(listed: Listed, number: int) -> pa.Table:
+    """The rows of manifest file `number`."""
+    return pq.read_table(io.BytesIO(storage.read_bytes(file_uri(listed.folder, number))))
+
+
+def table_of(refs: Iterable[VideoRef], first_index: int) -> pa.Table:
+    """A manifest table of `refs`, numbered from `first_index`."""
+    return pa.Table.from_pylist(
+        [{"index": first_index + i, **asdict(ref)} for i, ref in enumerate(refs)], schema=SCHEMA
+    )
+
+
+def refs_of(table: pa.Table) -> Iterator[tuple[int, VideoRef]]:
+    """The index and the reference of each row."""
+    for values in table.to_pylist():
+        yield values["index"], VideoRef(**{name: values[name] for name in _REF_FIELDS})

@@ -1,0 +1,140 @@
+"""The stages of the main job that run a model, as plain callables, table in and table out. Nothing here knows of Ray.
+
+encode: frames of several videos in one batch -> embeddings; the pixels stop here.
+summarize: embeddings and words -> rows of the output.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+
+from clipsum import rows
+from clipsum.models.bundle import Bundle, load_bundle
+from clipsum.models.summarize import Summarizer
+from clipsum.records import Embeddings, Frames, Segment, Transcript
+from ray_jobs.item import Item, Stopwatch, guarded, pack, unpack
+from ray_jobs.stages import Decode, StageSettings
+
+FRAMES_PER_CALL = 256
+ACCOUNTING = pa.schema(
+    [
+        ("index", pa.int64()),
+        ("started_at", pa.float64()),
+        ("encode_cpu_s", pa.float64()),
+        ("generate_cpu_s", pa.float64()),
+    ]
+)
+RESULT_SCHEMA = pa.schema([*rows.SCHEMA, *ACCOUNTING])
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _load(settings: StageSettings, threads: int) -> Bundle:
+    torch.set_num_threads(threads)
+    return load_bundle(settings.bundle)
+
+
+class Encode:
+    """Items with frames -> items with embeddings, the frames of several videos in one batch."""
+
+    def __init__(self, settings: StageSettings) -> None:
+        self._settings = settings
+        self._encoder = _load(settings, settings.encode_threads).encoder(_device())
+        size_px = settings.preprocessing.size_px
+        self._encoder.encode_frames(np.zeros((1, size_px, size_px, 3), dtype=np.uint8))  # warm before the first video
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        """Encode the items of a packed table."""
+        return pack(self.encode(unpack(table)))
+
+    def encode(self, items: Sequence[Item]) -> list[Item]:
+        """The same items with embeddings in the place of frames."""
+        return guarded("encode", self._encode_all, items)
+
+    def _encode_all(self, items: list[Item]) -> list[Item]:
+        watch = Stopwatch()
+        counts = [len(item.frames.times_s) if item.frames else 0 for item in items]
+        vectors = self._vectors([item.frames for item in items if item.frames and len(item.frames.times_s)])
+        wall_s, cpu_s = watch.read()
+        parts = np.split(vectors, np.cumsum(counts)[:-1])
+        shares = [count / max(1, sum(counts)) for count in counts]
+        return [
+            self._encoded(item, part, wall_s * share, cpu_s * share)
+            for item, part, share in zip(items, parts, shares, strict=True)
+        ]
+
+    def _vectors(self, frames: Sequence[Frames]) -> NDArray[np.float32]:
+        """(T, D) of all frames in turn, at most `FRAMES_PER_CALL` a call, so that the encoder's memory is bounded."""
+        if not frames:
+            return np.zeros((0, self._encoder.width), dtype=np.float32)
+        pixels = frames[0].pixels if len(frames) == 1 else np.concatenate([each.pixels for each in frames])
+        chunks = range(0, len(pixels), FRAMES_PER_CALL)
+        return np.concatenate([self._encoder.encode_frames(pixels[i : i + FRAMES_PER_CALL]) for i in chunks])
+
+    def _encoded(self, item: Item, vectors: NDArray[np.float32], wall_s: float, cpu_s: float) -> Item:
+        embeddings = None
+        if item.frames is not None and len(vectors):
+            seek, sampling = self._settings.seek, str(self._settings.sampling)
+            embeddings = Embeddings(item.frames.times_s, vectors, self._settings.fingerprint, sampling, seek)
+        outcome = replace(item.outcome, encode_s=wall_s)
+        return replace(item, outcome=outcome, frames=None, embeddings=embeddings, encode_cpu_s=cpu_s)
+
+
+class DecodeAndEncode:
+    """Both in one actor, for videos of so many frames that their pixels must not cross the object store."""
+
+    def __init__(self, settings: StageSettings) -> None:
+        self._decode, self._encode = Decode(settings), Encode(settings)
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        """Decode and encode each row of a manifest table; one video's pixels are held at a time."""
+        singles = (table.slice(i, 1) for i in range(table.num_rows))
+        return pack([self._encode.encode(self._decode.decode(single))[0] for single in singles])
+
+
+class Summarize:
+    """Items with embeddings and transcripts -> rows of the output, with the columns of `ACCOUNTING`."""
+
+    def __init__(self, settings: StageSettings) -> None:
+        self._settings = settings
+        bundle = _load(settings, settings.summarize_threads)
+        self._summarizer = Summarizer(bundle, _device(), str(settings.sampling), settings.seek)
+        self._summarizer.summarize([(None, Transcript((Segment("warm up"),), "manifest"), 1.0)])
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        """Summarise the items of a packed table."""
+        return results(self.summarize(unpack(table)), self._settings)
+
+    def summarize(self, items: Sequence[Item]) -> list[Item]:
+        """The same items with a summary; the embeddings stop here."""
+        return guarded("summarize", self._summarize_all, items)
+
+    def _summarize_all(self, items: list[Item]) -> list[Item]:
+        watch = Stopwatch()
+        batch = [(item.embeddings, item.transcript, item.outcome.duration_s or 0.0) for item in items]
+        summaries = self._summarizer.summarize(batch)
+        wall_s, cpu_s = (total / len(items) for total in watch.read())
+        outcomes = [
+            replace(item.outcome, summary=summary, generate_s=wall_s)
+            for item, summary in zip(items, summaries, strict=True)
+        ]
+        return [
+            replace(item, outcome=outcome, embeddings=None, generate_cpu_s=cpu_s)
+            for item, outcome in zip(items, outcomes, strict=True)
+        ]
+
+
+def results(items: Sequence[Item], settings: StageSettings) -> pa.Table:
+    """Rows of the output with the columns of `ACCOUNTING`, which the ledger takes off again."""
+    table = [
+        rows.row(item.outcome, settings.bundle_id, settings.fingerprint)
+        | {name: getattr(item, name) for name in ACCOUNTING.names}
+        for item in items
+    ]
+    return pa.Table.from_pylist(table, schema=RESULT_SCHEMA)

@@ -1,0 +1,148 @@
+"""How many actors each stage gets, what each of them reserves, and how many videos it takes at once.
+
+Ray Data runs one task of its own beside the pools (it reads the manifest) and hangs without a word when the pools'
+minimum leaves it no core. So the minimum of all pools must be at most cores - 1: `check` refuses with the arithmetic.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from clipsum.config import Sampling
+from clipsum.errors import UsageError
+from ray_jobs.config import StagePool, SummarizeConfig
+
+BLOCK_BYTES = 64 * 2**20
+"""What the frames of one block may take; Ray Data is made for blocks of up to 128 MiB."""
+SMALL_CORES = 8
+VIDEOS_PER_ACTOR = 32
+"""An actor of a model stage takes seconds to start: fewer videos than this for each are not worth another one."""
+
+
+class Machine(NamedTuple):
+    """What the cluster has."""
+
+    cores: float
+    gpus: float = 0.0
+
+
+@dataclass(frozen=True)
+class ActorPool:
+    """A `StagePool` with every number settled."""
+
+    min_actors: int
+    max_actors: int
+    initial_actors: int
+    cpus: float
+    gpus: float
+    threads: int
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The pools and the batches, in videos. `fused`: decode and encode share an actor, and `decode` is not used."""
+
+    decode: ActorPool
+    encode: ActorPool
+    summarize: ActorPool
+    fused: bool
+    decode_batch: int
+    encode_batch: int
+    summarize_batch: int
+
+    @property
+    def pools(self) -> dict[str, ActorPool]:
+        """The pools that are used, by name, in their order."""
+        pools = {"decode": self.decode, "encode": self.encode, "summarize": self.summarize}
+        return {name: pool for name, pool in pools.items() if not (self.fused and name == "decode")}
+
+
+def plan(config: SummarizeConfig, sampling: Sampling, size_px: int, machine: Machine, videos: int) -> Plan:
+    """Settle pools and batches for `videos` of at most `sampling` frames of `size_px`.
+
+    Raises: UsageError where the pools' minimum does not fit the machine.
+    """
+    frames = sampling.frames if sampling.mode == "uniform" else sampling.max_frames
+    video_bytes = frames * size_px * size_px * 3
+    batch = 16 if machine.gpus else 4
+    decode_batch = max(1, min(config.decode_batch or 4, BLOCK_BYTES // video_bytes))
+    decode, encode, summarize = _automatic(machine, math.ceil(videos / VIDEOS_PER_ACTOR))
+    settled = Plan(
+        decode=_settle(config.decode, decode),
+        encode=_settle(config.encode, encode),
+        summarize=_settle(config.summarize, summarize),
+        fused=video_bytes > BLOCK_BYTES,
+        decode_batch=decode_batch,
+        encode_batch=config.encode_batch or max(decode_batch, min(batch, BLOCK_BYTES // video_bytes)),
+        summarize_batch=config.summarize_batch or batch,
+    )
+    check(settled, machine)
+    return settled
+
+
+def check(settled: Plan, machine: Machine) -> None:
+    """Refuse pools that could never all start. Raises: UsageError with the arithmetic."""
+    terms = [f"{name} {pool.min_actors} x {pool.cpus:g}" for name, pool in settled.pools.items()]
+    needed = sum(pool.min_actors * pool.cpus for pool in settled.pools.values())
+    if needed > machine.cores - 1 + 1e-9:
+        raise UsageError(
+            f"the pools need {' + '.join(terms)} = {needed:g} CPUs at least, and {machine.cores:g} cores less one for "
+            f"Ray Data are {machine.cores - 1:g}: lower min_actors or cpus, e.g. --set decode.cpus=0.2"
+        )
+    gpus = sum(pool.min_actors * pool.gpus for pool in settled.pools.values())
+    if gpus > machine.gpus + 1e-9:
+        terms = [f"{name} {pool.min_actors} x {pool.gpus:g}" for name, pool in settled.pools.items()]
+        raise UsageError(
+            f"the pools need {' + '.join(terms)} = {gpus:g} GPUs at least and the cluster has {machine.gpus:g}: "
+            "lower min_actors or gpus, e.g. --set encode.gpus=0"
+        )
+
+
+def _automatic(machine: Machine, useful: int) -> tuple[ActorPool, ActorPool, ActorPool]:
+    """Pools for decode, encode, summarize; no model stage gets more than `useful` actors.
+
+    On few cores an actor reserves a sliver and the operating system shares the cores out: every pool may then grow to
+    the number of cores, and whichever stage is the slowest does. On many, what is reserved is what is used.
+    """
+    cores = max(1, int(machine.cores))
+    if machine.gpus:
+        return _with_gpus(machine, cores, useful)
+    if cores < SMALL_CORES:
+        sliver = round((machine.cores - 1) / (3 * cores), 4) or 0.01
+        decode = ActorPool(1, cores, 1, cpus=sliver, gpus=0, threads=1)
+        model = ActorPool(1, min(cores, useful), 1, cpus=sliver, gpus=0, threads=1)
+        return decode, model, model
+    share = round((machine.cores - 1) / machine.cores, 4)  # the core that Ray Data reserves is hardly used by it
+    threads = 2 if cores < 32 else 4
+    model = ActorPool(1, max(1, min(cores // threads, useful)), 1, cpus=threads * share, gpus=0, threads=threads)
+    return ActorPool(1, cores, max(1, cores // 4), cpus=share, gpus=0, threads=1), model, model
+
+
+def _with_gpus(machine: Machine, cores: int, useful: int) -> tuple[ActorPool, ActorPool, ActorPool]:
+    """Half a GPU for each model actor, all of them from the start, since such pools grow slowly; the rest decodes."""
+    actors = max(1, min(int(machine.gpus), useful))
+    cpus = 1.0 if cores >= 4 * (1 + actors) else round((cores - 1) / (2 + 4 * actors), 4)
+    model = ActorPool(1, actors, actors, cpus=cpus, gpus=0.5, threads=1)
+    decoders = max(1, int((cores - 1 - 2 * actors * cpus) / cpus))
+    return ActorPool(1, decoders, max(1, decoders // 2), cpus=cpus, gpus=0, threads=1), model, model
+
+
+def _settle(given: StagePool, automatic: ActorPool) -> ActorPool:
+    """What is given, and the automatic value for what is not. Raises: UsageError where the bounds cross."""
+    min_actors = given.min_actors or min(automatic.min_actors, given.max_actors or automatic.min_actors)
+    max_actors = given.max_actors or max(automatic.max_actors, min_actors)
+    initial_actors = given.initial_actors or min(max(automatic.initial_actors, min_actors), max_actors)
+    if not min_actors <= initial_actors <= max_actors:
+        raise UsageError(
+            f"min_actors={min_actors}, initial_actors={initial_actors}, max_actors={max_actors}: they must rise"
+        )
+    return ActorPool(
+        min_actors,
+        max_actors,
+        initial_actors,
+        cpus=given.cpus or automatic.cpus,
+        gpus=automatic.gpus if given.gpus is None else given.gpus,
+        threads=given.threads or automatic.threads,
+        memory_bytes=given.memory_bytes,
+    )

@@ -1,0 +1,133 @@
+"""What a person sees while a job runs, and the table at its end. On a terminal a live line, elsewhere plain lines."""
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+PLAIN_EVERY_S = 10.0
+
+
+class ProgressLine:
+    """Counts videos; use as a context manager. `total` and `done` at the start: listed videos, and rows already there.
+
+    The rate counts from the first result on, so that the start of the actors does not spoil the time left.
+    """
+
+    def __init__(self, console: Console, total: int, done: int = 0, failed: int = 0) -> None:
+        self._console, self._total, self._done, self._failed = console, total, done, failed
+        self._new, self._video_s = 0, 0.0
+        self._first_at, self._first_new, self._first_video_s = 0.0, 0, 0.0
+        self._printed_at = time.monotonic()
+        self._live = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[words]}"),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self._task = self._live.add_task("Starting", total=total, completed=done, words="")
+
+    def __enter__(self) -> "ProgressLine":
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def update(self, videos: int, failed: int, video_s: float) -> None:
+        """Add `videos` just done, `failed` of them in vain, the rest `video_s` seconds long."""
+        self._done, self._failed = self._done + videos, self._failed + failed
+        self._new, self._video_s = self._new + videos, self._video_s + video_s
+        if not self._first_at:
+            self._first_at, self._first_new, self._first_video_s = time.monotonic(), self._new, self._video_s
+        self._live.update(self._task, description="Summarising", completed=self._done, words=self.words())
+        if not self._console.is_terminal and time.monotonic() - self._printed_at > PLAIN_EVERY_S:
+            self._printed_at = time.monotonic()
+            self._console.print(f"{self._done} of {self._total} videos {self.words()}", highlight=False)
+
+    def words(self) -> str:
+        """Failures, video-hours per hour and the time left, as far as they are known."""
+        elapsed_s = time.monotonic() - self._first_at
+        words = [f"{self._failed} failed"] if self._failed else []
+        if self._new > self._first_new and elapsed_s > 0:
+            words.append(f"{(self._video_s - self._first_video_s) / elapsed_s:,.0f} video-hours/h")
+            left_s = (self._total - self._done) * elapsed_s / (self._new - self._first_new)
+            words.append(f"{span(left_s)} left")
+        return " · ".join(words)
+
+
+def print_summary(console: Console, run: Mapping[str, Any], report: str | None) -> None:
+    """The table at the end of a run."""
+    counts, attempt = run["counts"], run["attempts"][-1]
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_row("Videos", f"{counts['ok']:,} summarised of {counts['listed']:,}")
+    if counts["failed"]:
+        table.add_row("Failed", f"{counts['failed']:,}")
+        for reason, number in run["failures"].items():
+            table.add_row("", f"{number:,} {reason}")
+    if counts["pending"]:
+        table.add_row("Pending", f"{counts['pending']:,}: run the same command again to go on")
+    table.add_row("Length", f"{span(run['video_hours'] * 3600)} of video")
+    if attempt["videos"]:
+        faster = f", {attempt['video_s'] / attempt['wall_s']:,.1f} x real time" if attempt["wall_s"] else ""
+        table.add_row("Time", f"{span(attempt['wall_s'])} for {attempt['videos']:,} videos{faster}")
+    if run["bytes_listed"]:
+        read, listed = run["bytes_read"], run["bytes_listed"]
+        table.add_row("Read", f"{size(read)} of {size(listed)} ({read / listed:.0%})")
+    if report:
+        table.add_row("Report", report)
+    console.print(table, soft_wrap=True)
+
+
+def span(seconds: float) -> str:
+    """A length of time in words, e.g. `3 h 12 min`."""
+    if seconds < 1:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(count: float) -> str:
+    """A number of bytes in words, e.g. `1.5 GB`."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+class CountLine:
+    """A line that counts, for what is not the main job; use as a context manager. Silent but on a terminal."""
+
+    def __init__(self, console: Console, verb: str, things: str) -> None:
+        self._console, self._verb, self._things = console, verb, things
+        self._live = console.status(f"{verb} {things}")
+        self._done = 0
+
+    def __enter__(self) -> "CountLine":
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+        self._console.print(f"{self._verb} {self._things}: {self._done} done", highlight=False)
+
+    def show(self, done: int, total: int) -> None:
+        """Say that `done` of `total` are done."""
+        self._done = done
+        self._live.update(f"{self._verb} {self._things}: {done} of {total}")

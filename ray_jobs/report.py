@@ -1,0 +1,45 @@
+"""`clipsum report DIR`: make the report of a run again from its rows; `--export DIR2` writes files for each video."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from clipsum import storage
+from clipsum.errors import ItemError, UsageError
+from clipsum.reports.export import export_rows
+from clipsum.reports.page import render_report
+from ray_jobs import parts, run_record
+
+
+def report(
+    output: Annotated[str, typer.Argument(metavar="DIR", help="Output folder of a run, local or s3://.")],
+    export: Annotated[
+        str | None, typer.Option(metavar="DIR2", help="Also write a text, a .vtt and a JSON per video here.")
+    ] = None,
+) -> int:
+    """Make report.html again from the rows of a run."""
+    if export is not None:
+        storage.check_writable(export)
+    try:
+        if not parts.uris(output):
+            raise UsageError(f"'{output}' holds no summaries: name the --output folder of clipsum summarize")
+        print(f"Report: {write_report(output, run_record.read(output) or {})}")
+        if export is not None:
+            print(f"Wrote {export_rows(parts.read_rows(output), export):,} files to {export}")
+    except ItemError as error:
+        raise UsageError(f"'{output}' cannot be read: {error.detail}") from error
+    return 0
+
+
+def write_report(output: str, run: dict[str, Any]) -> str:
+    """Render report.html of `output` from its rows; returns its address. Bound: one part of rows, and the page."""
+    place = storage.join(output, "report.html")
+    storage.write_bytes(place, render_report(run, parts.read_rows(output)).encode())
+    return place
+
+
+if __name__ == "__main__":
+    from ray_jobs.cli import main
+
+    sys.exit(main("report"))

@@ -1,0 +1,162 @@
+"""run.json: what a run did and what it cost, over all of its starts."""
+
+import json
+import secrets
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from clipsum import storage
+from clipsum.errors import ItemError
+from ray_jobs.ledger import Tally
+from ray_jobs.manifest import Listed
+from ray_jobs.parts import Row
+from ray_jobs.pools import ActorPool, Machine
+
+SCHEMA_VERSION = 1
+Ending = Literal["running", "finished", "interrupted", "too_many_failed", "error"]
+
+
+def _no_costs() -> dict[str, float]:
+    return {"decode": 0.0, "encode": 0.0, "generate": 0.0}
+
+
+@dataclass
+class Attempt:
+    """One start of the run. `cpu_s` is processor time of each stage; times are in seconds.
+
+    `work_s` runs from when the first video was taken up, all pools being warm, to the last result.
+    """
+
+    started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    ending: Ending = "running"
+    videos: int = 0
+    failed: int = 0
+    video_s: float = 0.0
+    wall_s: float = 0.0
+    work_s: float = 0.0
+    cpu_s: dict[str, float] = field(default_factory=_no_costs)
+    bytes_read: int = 0
+    cores: float = 0.0
+    gpus: float = 0.0
+    pools: dict[str, Any] = field(default_factory=dict)
+
+
+class Clock:
+    """Keeps an attempt's account while results come in."""
+
+    def __init__(self) -> None:
+        self.attempt = Attempt()
+        self._started, self._first_work_at = time.monotonic(), float("inf")
+
+    def add(self, results: pa.Table, rows: list[Row]) -> None:
+        """Account for rows that were just done, with the columns of `model_stages.ACCOUNTING`."""
+        attempt = self.attempt
+        attempt.videos += len(rows)
+        attempt.failed += sum(row["status"] == "failed" for row in rows)
+        attempt.video_s += sum(row["duration_s"] or 0.0 for row in rows if row["status"] == "ok")
+        attempt.bytes_read += sum(row["bytes_read"] for row in rows)
+        attempt.cpu_s["decode"] += sum(row["decode_cpu_s"] for row in rows)
+        attempt.cpu_s["encode"] += sum(results["encode_cpu_s"].to_pylist())
+        attempt.cpu_s["generate"] += sum(results["generate_cpu_s"].to_pylist())
+        self._first_work_at = min(self._first_work_at, *results["started_at"].to_pylist())
+        attempt.work_s = round(time.time() - self._first_work_at, 3)
+
+    def note(self, machine: Machine, pools: Mapping[str, ActorPool]) -> None:
+        """Note what the attempt runs on."""
+        self.attempt.cores, self.attempt.gpus = machine.cores, machine.gpus
+        self.attempt.pools = {name: asdict(pool) for name, pool in pools.items()}
+
+    def stop(self, ending: Ending) -> Attempt:
+        """The attempt as it ended."""
+        self.attempt.wall_s = round(time.monotonic() - self._started, 3)
+        self.attempt.cpu_s = {stage: round(seconds, 3) for stage, seconds in self.attempt.cpu_s.items()}
+        self.attempt.ending = ending
+        return self.attempt
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What an hour of a core and of a GPU costs; None where nobody said."""
+
+    core_hour: float | None
+    gpu_hour: float | None
+
+
+def read(output: str) -> dict[str, Any] | None:
+    """The run.json of an output folder; None where there is none that can be read."""
+    try:
+        found = json.loads(storage.read_bytes(_uri(output)))
+    except (ItemError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.get("schema_version") == SCHEMA_VERSION else None
+
+
+def write(output: str, run: Mapping[str, Any]) -> None:
+    """Put run.json in place."""
+    storage.write_bytes(_uri(output), (json.dumps(run, indent=2) + "\n").encode())
+
+
+def compose(
+    earlier: Mapping[str, Any] | None,
+    attempt: Attempt,
+    listed: Listed,
+    tally: Tally,
+    bundle_id: str,
+    prices: Prices,
+) -> dict[str, Any]:
+    """The whole run: counts of the rows that are there, costs summed over every start."""
+    starts = [*(earlier or {}).get("attempts", []), asdict(attempt)]
+    wall_s = sum(start["wall_s"] for start in starts)
+    summarised_s = sum(start["video_s"] for start in starts)
+    costs: Counter[str] = Counter(_no_costs())
+    for start in starts:
+        costs.update(start["cpu_s"])
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": (earlier or {}).get("run_id") or _new_id(),
+        "bundle_id": bundle_id,
+        "counts": {
+            "listed": listed.videos,
+            "ok": tally.ok,
+            "failed": tally.failed,
+            "pending": listed.videos - tally.ok - tally.failed,
+        },
+        "failures": dict(tally.failures.most_common()),
+        "attempts": starts,
+        "video_hours": round(tally.video_s / 3600, 6),
+        "wall_s": round(wall_s, 3),
+        "cpu_s": {stage: round(seconds, 3) for stage, seconds in costs.items()},
+        "bytes_read": sum(start["bytes_read"] for start in starts),
+        "bytes_listed": listed.total_bytes,
+        "realtime_factor": round(summarised_s / wall_s, 3) if wall_s else None,
+        "cost": _cost(starts, summarised_s / 3600, prices),
+    }
+
+
+def _cost(starts: list[dict[str, Any]], video_hours: float, prices: Prices) -> dict[str, float | None]:
+    """Hours of cores and GPUs that were held, used or not; a price where the configuration names prices."""
+    cores, gpus = (sum(start["wall_s"] * start[kind] for start in starts) / 3600 for kind in ("cores", "gpus"))
+    price = None
+    if prices.core_hour is not None or prices.gpu_hour is not None:
+        price = cores * (prices.core_hour or 0.0) + gpus * (prices.gpu_hour or 0.0)
+    return {
+        "core_hours": round(cores, 6),
+        "gpu_hours": round(gpus, 6) if gpus else None,
+        "core_hours_per_video_hour": round(cores / video_hours, 6) if video_hours else None,
+        "price": None if price is None else round(price, 6),
+        "price_per_video_hour": None if price is None or not video_hours else round(price / video_hours, 6),
+    }
+
+
+def _new_id() -> str:
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _uri(output: str) -> str:
+    return storage.join(output, "run.json")

@@ -1,0 +1,75 @@
+"""The first stage of the main job as a plain callable, and the settings of every stage. Nothing here knows of Ray.
+
+decode opens its own file (in a child process that can be killed) and finds its transcript; `model_stages` takes over.
+No module that this one imports may load torch: decode actors are many, and torch costs each 300 MB and seconds.
+"""
+
+import time
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+from clipsum.video.worker import VideoDecoder
+
+from clipsum import rows
+from clipsum.config import Limits, Preprocessing, Sampling, Seek
+from clipsum.rows import Outcome
+from clipsum.transcript.find import find_transcript, or_embedded
+from ray_jobs.item import Item, Stopwatch, guarded, pack
+from ray_jobs.manifest import refs_of
+
+
+@dataclass(frozen=True)
+class StageSettings:
+    """What the actors of every stage are made from. The threads are torch's, in each actor of a model stage."""
+
+    bundle: str
+    bundle_id: str
+    fingerprint: str
+    preprocessing: Preprocessing
+    sampling: Sampling
+    seek: Seek
+    limits: Limits
+    thumbnails: int
+    encode_threads: int = 1
+    summarize_threads: int = 1
+
+
+class Decode:
+    """Manifest rows -> items with frames. One video at a time; the deadline of each is its decoder's.
+
+    Bound: an actor holds the frames of one block, which `pools` keeps below `BLOCK_BYTES`.
+    """
+
+    def __init__(self, settings: StageSettings) -> None:
+        self._settings = settings
+        self._decoder = VideoDecoder(settings.preprocessing, settings.sampling, settings.seek, settings.limits)
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        """Decode each row of a manifest table."""
+        return pack(self.decode(table))
+
+    def decode(self, table: pa.Table) -> list[Item]:
+        """The items of a manifest table, one per row, in its order."""
+        return [
+            guarded("decode", self._decode_one, [Item(index, Outcome(ref), started_at=time.time())])[0]
+            for index, ref in refs_of(table)
+        ]
+
+    def _decode_one(self, items: list[Item]) -> list[Item]:
+        item, watch = items[0], Stopwatch()
+        ref = item.outcome.ref
+        transcript, warnings = find_transcript(ref)
+        decoded = self._decoder.decode(ref.uri, want_subtitles=not transcript.segments)
+        transcript = or_embedded(transcript, decoded.subtitles)
+        outcome = replace(
+            item.outcome,
+            warnings=(*decoded.warnings, *warnings),
+            duration_s=decoded.duration_s,
+            frame_times_s=tuple(decoded.frames.times_s.tolist()),
+            frame_exact=tuple(decoded.frames.exact.tolist()),
+            thumbnails=rows.thumbnails(decoded.frames, self._settings.thumbnails),
+            transcript_source=transcript.source,
+            bytes_read=decoded.bytes_read,
+        )
+        outcome = replace(outcome, decode_cpu_s=decoded.cpu_s + watch.read()[1])
+        return [replace(item, outcome=outcome, transcript=transcript, frames=decoded.frames)]
