@@ -1,0 +1,100 @@
+"""Decode one video, in this process: open, learn the times, choose, fetch. See `worker` for limits that hold."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from clipsum.config import Limits, Preprocessing, Sampling, Seek
+from clipsum.errors import ItemError
+from clipsum.records import Decoded, Frames
+from clipsum.storage import RangeReader, open_reader
+from clipsum.video.container import Media, open_media
+from clipsum.video.faults import faults
+from clipsum.video.picture import Preprocessor
+from clipsum.video.plan import Target, choose
+from clipsum.video.runs import Picture, Prepare
+from clipsum.video.sampling import sample_times, stride_s
+from clipsum.video.timeline import Timeline, indexed_timeline, scanned_timeline
+from clipsum.video.ways import WAYS, Fetcher, Way
+
+ENOUGH = 0.8  # of the chosen frames; with fewer the video counts as corrupt
+
+
+def decode_video(
+    source: str | RangeReader,
+    prep: Preprocessing,
+    sampling: Sampling,
+    seek: Seek,
+    limits: Limits,
+    want_subtitles: bool = False,
+    ways: Sequence[Way] = WAYS,
+) -> Decoded:
+    """Frames of one video at the encoder's size, (T, size, size, 3) uint8 RGB, with their times in seconds.
+
+    T is at most what `sampling` asks for; fewer where the video has fewer, never a repeat. `seek`: see `plan.choose`.
+    `limits.deadline_s` and `limits.max_memory_bytes` are for `worker` to hold. `ways` is for tests.
+    Raises: ItemError not_found, access_denied, storage_error, not_a_video, no_video_stream, corrupt,
+    unsupported_codec, too_long, too_large, too_many_pixels, out_of_memory.
+    """
+    started = time.process_time()
+    reader = open_reader(source) if isinstance(source, str) else source
+    with reader, faults("decode"):
+        if reader.size_bytes > limits.max_bytes:
+            raise ItemError("too_large", "open", f"{reader.size_bytes} bytes is more than max_bytes={limits.max_bytes}")
+        with _opened(reader, limits, ways) as (media, timeline):
+            times_s = sample_times(sampling, timeline.duration_s)
+            targets = choose(timeline, times_s, stride_s(times_s, timeline.duration_s), seek)
+            fetcher = Fetcher(reader, limits, timeline, _prepare(media, prep))
+            found, used = fetcher.fetch(media, [target.packet for target in targets], ways)
+            frames = _frames(media, prep, targets, found.pictures)
+        return Decoded(
+            frames,
+            timeline.duration_s,
+            warnings=_warnings(len(targets), len(targets) - len(found.pictures)),
+            bytes_read=reader.bytes_read,
+            cpu_s=time.process_time() - started,
+            strategy="+".join(used),
+        )
+
+
+@contextmanager
+def _opened(reader: RangeReader, limits: Limits, ways: Sequence[Way]) -> Iterator[tuple[Media, Timeline]]:
+    with open_media(reader, limits) as media:
+        timeline = indexed_timeline(media) if "index" in ways else None
+        if timeline is not None:
+            yield media, timeline
+            return
+    with open_media(reader, limits) as media:
+        yield media, scanned_timeline(media)
+
+
+def _prepare(media: Media, prep: Preprocessing) -> Prepare:
+    preprocess = Preprocessor(prep)
+    aspect = float(media.stream.sample_aspect_ratio or 1)
+
+    def prepare(frame: VideoFrame) -> NDArray[np.uint8]:
+        return preprocess(frame, aspect)
+
+    return prepare
+
+
+def _frames(media: Media, prep: Preprocessing, targets: list[Target], pictures: dict[int, Picture]) -> Frames:
+    """The pictures by rising time, each time once."""
+    exact = {pictures[target.packet].pts: target.exact for target in targets if target.packet in pictures}
+    shown = {picture.pts: picture.pixels for picture in pictures.values()}
+    pts = sorted(shown)
+    if len(pictures) < ENOUGH * len(targets):
+        raise ItemError("corrupt", "decode", f"{len(pictures)} of {len(targets)} frames could be decoded")
+    return Frames(
+        media.seconds(np.array(pts, np.int64)),
+        np.stack([shown[time] for time in pts]),
+        np.array([exact[time] for time in pts], bool),
+    )
+
+
+def _warnings(asked: int, missing: int) -> tuple[str, ...]:
+    return (f"{missing} of {asked} frames could not be decoded",) if missing else ()
