@@ -15,6 +15,7 @@ from torch import Tensor
 
 from clipsum.config import Config, Preprocessing
 
+PLAIN_SUFFIXES = frozenset({".json", ".safetensors", ".txt", ".md", ".jinja"})  # reading these runs nothing
 Precision = Literal["auto", "fp32", "bf16"]
 
 

@@ -20,11 +20,11 @@ from safetensors.torch import save_file
 
 from clipsum import storage
 from clipsum.config import Preprocessing
+from clipsum.encoders.base import PLAIN_SUFFIXES
 from clipsum.errors import ItemError, UsageError, one_of
 
 CONFIG_FILE = "open_clip_config.json"
 WEIGHTS_FILE = "open_clip_model.safetensors"
-PLAIN_SUFFIXES = (".json", ".safetensors", ".txt")  # what can be read without running anything
 _ADVICE = "give a tag, or a local or s3:// file of weights or folder with open_clip_config.json"
 
 
@@ -52,6 +52,8 @@ def read_clip(name: str, pretrained: str | None) -> LoadedClip:
         quick = bool(get_pretrained_cfg(name, pretrained).get("quick_gelu", False))
         return _build(name, pretrained, tag=pretrained, weights=None, quick_gelu=quick)
     with _local(pretrained) as path:
+        if path is None and "/" in pretrained:
+            raise UsageError(f"CLIP weights '{pretrained}' are not there: {_ADVICE}")
         if path is None:
             _check_name(name)
             raise one_of(pretrained, tags, f"weights of {name}: tag, file or folder")

@@ -1,0 +1,202 @@
+"""The bundle: one folder, local or on S3, with all that turns frames and words into a summary.
+
+    bundle.json         what it is, and the sha256 of each file below; written last, so it marks the bundle as whole
+    model.safetensors   temporal encoder, fusion and BART
+    bart/               BART's configuration and generation settings
+    tokenizer/          BART's tokenizer
+    encoder/            the frame encoder in its own layout, unless it is fetched by name and tag
+    README.md           the model card
+
+Reading one runs no pickle and no code of its own.
+"""
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import AutoTokenizer, BartConfig, BartForConditionalGeneration, GenerationConfig
+
+from clipsum import storage
+from clipsum.config import Sampling, Seek
+from clipsum.encoders.base import FrameEncoder, Precision
+from clipsum.encoders.load import load_encoder
+from clipsum.errors import ItemError, UsageError, one_of
+from clipsum.models.manifest import BundleManifest, bundle_id, parse_manifest
+from clipsum.models.summarizer import ClipSum
+
+BUNDLED = Path(__file__).parent.parent / "bundles"
+MANIFEST = "bundle.json"
+DEFAULT_BUNDLE = "kitchen-tiny"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on this machine, every file checked against its manifest. Model and tokenizer load when first used."""
+
+    folder: Path
+    manifest: BundleManifest
+    bundle_id: str
+
+    @cached_property
+    def model(self) -> ClipSum:
+        """The model on the CPU, in evaluation mode."""
+        bart = BartForConditionalGeneration(BartConfig.from_pretrained(self.folder / "bart"))
+        bart.generation_config = GenerationConfig.from_pretrained(self.folder / "bart")
+        model = ClipSum(self.manifest.model, bart)
+        missing, unknown = model.load_state_dict(load_file(self.folder / "model.safetensors"), strict=False)
+        if unknown or set(missing) & _weights(model).keys():
+            raise ValueError(f"model.safetensors does not fit its configuration: {unknown or missing}")
+        return model.eval()
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """BART's tokenizer."""
+        return AutoTokenizer.from_pretrained(
+            str(self.folder / "tokenizer"), local_files_only=True, trust_remote_code=False
+        )
+
+    def encoder(self, device: str = "cpu", precision: Precision = "auto") -> FrameEncoder:
+        """The frozen frame encoder. Raises: UsageError where its fingerprint is not the manifest's."""
+        spec = self.manifest.encoder
+        if spec.weights is not None:
+            spec = spec.model_copy(update={"weights": str(self.folder / spec.weights)})
+        return load_encoder(spec, device, precision)
+
+
+def read_manifest(name: str) -> tuple[BundleManifest, str]:
+    """Manifest and bundle id, without the weights; `name` as in `load_bundle`. Raises: UsageError."""
+    place = _place(name)
+    data = _read(storage.join(place, MANIFEST), name)
+    return parse_manifest(data, name), bundle_id(data)
+
+
+def load_bundle(name: str = DEFAULT_BUNDLE) -> Bundle:
+    """A bundle by the name of a bundled one, by folder, or by `s3://` place (kept in a cache by its id).
+
+    Raises: UsageError, one line: unknown, of another schema version, incomplete or altered.
+    """
+    place = _place(name)
+    manifest, identity = read_manifest(name)
+    folder = _fetch(place, manifest, identity, name) if storage.is_s3(place) else Path(place)
+    for file, expected in manifest.files.items():
+        if not (folder / file).is_file():
+            raise UsageError(f"bundle '{name}' lacks its file '{file}': copy or train it again")
+        if (found := _sha256(folder / file)) != expected:
+            raise UsageError(
+                f"bundle '{name}': file '{file}' has sha256 {found[:16]}, bundle.json says {expected[:16]}: "
+                "it was altered or not copied whole"
+            )
+    return Bundle(folder, manifest, identity)
+
+
+def save_bundle(
+    place: str,
+    *,
+    model: ClipSum,
+    tokenizer: Any,
+    encoder: FrameEncoder,
+    sampling: Sampling,
+    seek: Seek,
+    card: str,
+    trained_on: str,
+    git_revision: str,
+    metrics: dict[str, float] | None = None,
+) -> str:
+    """Write a bundle to a folder or an `s3://` prefix; returns its id. An encoder without a tag goes in whole.
+
+    `card`: the model card, Markdown. `bundle.json` comes last: until it is there, there is no bundle.
+    Raises: ItemError from the store.
+    """
+    spec = encoder.spec
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        save_file(_weights(model), folder / "model.safetensors")
+        model.bart.config.save_pretrained(folder / "bart")
+        # Not by save_pretrained, which refuses some settings that published checkpoints have.
+        model.bart.generation_config.to_json_file(folder / "bart" / "generation_config.json")
+        tokenizer.save_pretrained(str(folder / "tokenizer"))
+        (folder / "README.md").write_text(card)
+        if spec.weights is not None:
+            encoder.save(folder / "encoder")
+            spec = spec.model_copy(update={"weights": "encoder"})
+        files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        manifest = BundleManifest(
+            encoder=spec,
+            sampling=sampling,
+            seek=seek,
+            model=model.config,
+            metrics=metrics or {},
+            trained_on=trained_on,
+            git_revision=git_revision,
+            files={file: _sha256(folder / file) for file in files},
+        )
+        data = (manifest.model_dump_json(indent=2) + "\n").encode()
+        storage.delete(storage.join(place, MANIFEST))
+        for file in files:
+            storage.write_bytes(storage.join(place, file), (folder / file).read_bytes())
+        storage.write_bytes(storage.join(place, MANIFEST), data)
+    return bundle_id(data)
+
+
+def _weights(model: ClipSum) -> dict[str, Tensor]:
+    """Every tensor once: BART's embeddings go by several names. The same weights always make the same bytes."""
+    seen: set[int] = set()
+    weights = {}
+    for name, tensor in sorted(model.state_dict().items()):
+        if tensor.data_ptr() not in seen:
+            seen.add(tensor.data_ptr())
+            weights[name] = tensor.contiguous()
+    return weights
+
+
+def _place(name: str) -> str:
+    """Folder or `s3://` prefix. A bundled name wins over a folder here of the same name."""
+    if storage.is_s3(name):
+        return name
+    if (BUNDLED / name / MANIFEST).is_file():
+        return str(BUNDLED / name)
+    if Path(name).is_dir():
+        return name
+    bundled = sorted(path.parent.name for path in BUNDLED.glob(f"*/{MANIFEST}"))
+    raise one_of(name, [*bundled, "a folder", "s3://…"], "bundle")
+
+
+def _read(uri: str, name: str) -> bytes:
+    try:
+        return storage.read_bytes(uri)
+    except ItemError as error:
+        raise UsageError(f"bundle '{name}' cannot be read: {error.detail}: name a folder with {MANIFEST}") from error
+
+
+def _fetch(place: str, manifest: BundleManifest, identity: str, name: str) -> Path:
+    """A bundle from S3 in this user's cache; processes that fetch the same one at once do not disturb each other."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "clipsum" / "bundles"
+    folder = cache / identity
+    if folder.is_dir():
+        return folder
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as scratch:
+        fresh = Path(scratch) / "bundle"
+        for file in (*manifest.files, MANIFEST):
+            (fresh / file).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                storage.download(storage.join(place, file), fresh / file)
+            except ItemError as error:
+                raise UsageError(f"bundle '{name}' lacks its file '{file}': {error.detail}") from error
+        try:
+            fresh.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was first, with the same bytes
+                raise
+    return folder
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

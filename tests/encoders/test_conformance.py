@@ -1,0 +1,121 @@
+"""What every encoder of frames keeps. A new encoder is one more entry of ENCODERS."""
+
+import numpy as np
+import pytest
+import torch
+
+from clipsum.config import Preprocessing
+from clipsum.encoders.clip import load_clip
+from tests.encoders.tiny_clips import VISION, write_tiny_clip
+
+
+def _clip(tower: str, precision: str):
+    def make(folder, seed=0, prep=None):
+        return load_clip("tiny", str(write_tiny_clip(folder, tower, seed, prep)), precision=precision)
+
+    return make
+
+
+ENCODERS = {
+    "clip with a transformer, fp32": _clip("transformer", "fp32"),
+    "clip with a transformer, bf16": _clip("transformer", "bf16"),
+    "clip with convolutions": _clip("convolutions", "auto"),
+}
+
+
+@pytest.fixture(scope="module", params=ENCODERS)
+def made(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("encoder")
+    return ENCODERS[request.param], folder, ENCODERS[request.param](folder / "own")
+
+
+@pytest.fixture(scope="module")
+def encoder(made):
+    return made[2]
+
+
+def _pixels(encoder, count: int, seed: int = 0) -> np.ndarray:
+    side = encoder.preprocessing.size_px
+    return np.random.default_rng(seed).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 65])
+def test_frames_become_one_float32_vector_of_length_one_each(encoder, count):
+    vectors = encoder.encode_frames(_pixels(encoder, count))
+    assert (vectors.shape, vectors.dtype) == ((count, encoder.width), np.float32)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("texts", [[], ["cut the onion"], ["stir", "cut the carrot with a knife .", ""]])
+def test_texts_become_one_float32_vector_of_length_one_each(encoder, texts):
+    vectors = encoder.encode_text(texts)
+    assert (vectors.shape, vectors.dtype) == ((len(texts), encoder.width), np.float32)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+
+
+def test_the_same_frames_give_the_same_vectors(encoder):
+    pixels = _pixels(encoder, 9)
+    np.testing.assert_array_equal(encoder.encode_frames(pixels), encoder.encode_frames(pixels))
+
+
+def test_a_frame_alone_and_in_any_batch_gives_the_same_vector(encoder):
+    pixels = _pixels(encoder, 70)
+    together = encoder.encode_frames(pixels)
+    tolerance = 1e-5 if encoder.dtype == torch.float32 else 2e-2
+    for at in (0, 63, 64, 69):
+        np.testing.assert_allclose(encoder.encode_frames(pixels[at : at + 1])[0], together[at], atol=tolerance)
+
+
+def test_different_frames_give_different_vectors(encoder):
+    black, white = np.zeros_like(_pixels(encoder, 1)), np.full_like(_pixels(encoder, 1), 255)
+    assert np.abs(encoder.encode_frames(black) - encoder.encode_frames(white)).max() > 1e-2
+
+
+def test_the_input_is_left_as_it_was_and_need_not_be_contiguous(encoder):
+    pixels = _pixels(encoder, 4)
+    before = pixels.copy()
+    backwards = encoder.encode_frames(pixels[::-1])
+    np.testing.assert_allclose(backwards[::-1], encoder.encode_frames(pixels), atol=2e-2)
+    np.testing.assert_array_equal(pixels, before)
+
+
+@pytest.mark.parametrize("change", ["size", "type", "channels"])
+def test_frames_of_another_shape_or_type_are_refused_with_both(encoder, change):
+    pixels = _pixels(encoder, 2)
+    wrong = {"size": pixels[:, :-1], "type": pixels.astype(np.float32), "channels": pixels[..., :1]}[change]
+    with pytest.raises(ValueError, match=r"frames are .* takes \(N, "):
+        encoder.encode_frames(wrong)
+
+
+def test_it_is_frozen(encoder):
+    modules = [value for value in vars(encoder).values() if isinstance(value, torch.nn.Module)]
+    assert modules
+    for module in modules:
+        assert not any(parameter.requires_grad for parameter in module.parameters())
+        assert not any(part.training for part in module.modules())
+
+
+def test_the_fingerprint_follows_the_weights_and_the_preprocessing_and_nothing_else(made, tmp_path):
+    make, _, encoder = made
+    size = encoder.preprocessing.size_px
+    assert make(tmp_path / "again").fingerprint == encoder.fingerprint
+    others = {
+        make(tmp_path / "weights", seed=1).fingerprint,
+        make(tmp_path / "mean", prep=Preprocessing(size_px=size, mean=(0.5, 0.5, 0.5))).fingerprint,
+        make(tmp_path / "way", prep=Preprocessing(size_px=size, interpolation="bilinear")).fingerprint,
+        make(tmp_path / "crop", prep=Preprocessing(size_px=size, resize="squash")).fingerprint,
+    }
+    assert len(others | {encoder.fingerprint}) == 5
+
+
+def test_what_it_saves_loads_to_the_same_fingerprint_and_vectors(encoder, tmp_path):
+    encoder.save(tmp_path / "copy")
+    again = load_clip(str(tmp_path / "copy"), precision="bf16" if encoder.dtype == torch.bfloat16 else "fp32")
+    assert again.fingerprint == encoder.fingerprint == again.spec.fingerprint
+    assert again.preprocessing == encoder.preprocessing
+    np.testing.assert_array_equal(again.encode_frames(_pixels(again, 3)), encoder.encode_frames(_pixels(encoder, 3)))
+    np.testing.assert_array_equal(again.encode_text(["stir"]), encoder.encode_text(["stir"]))
+
+
+def test_every_tower_of_the_fixtures_is_tried():
+    assert len(ENCODERS) >= len(VISION)
