@@ -16,7 +16,7 @@ from clipsum.reports import units
 from clipsum.reports.curve import Curve, Piece, marks, score_curve
 from clipsum.reports.facts import facts_of
 from clipsum.reports.picture import jpeg_size, shown_size
-from clipsum.storage.uri import shown
+from clipsum.storage import shown
 
 MAX_THUMBNAILS = 6
 MAX_TEXT = 20_000

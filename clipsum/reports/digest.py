@@ -6,14 +6,13 @@ Which ones are kept is drawn evenly by a hash of the video's id: the same every 
 
 import hashlib
 import heapq
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from clipsum.errors import REASONS
 from clipsum.reports.card import Card, Row, make_card, video_title
-from clipsum.storage.uri import shown
+from clipsum.storage import shown
 
 MAX_CARDS = 200
 MAX_FAILURES = 20
@@ -91,7 +90,6 @@ class Digest:
     rows: int = 0
     ok: int = 0
     warned: int = 0
-    evidence: Counter[str] = field(default_factory=Counter)
     cards: list[Card] = field(default_factory=list)
     failures: list[FailureGroup] = field(default_factory=list)
 
@@ -112,7 +110,6 @@ def digest(rows: Iterable[Row]) -> Digest:
         key = f"{row.get('video_id')}\n{row.get('uri')}"
         if row.get("status") == "ok":
             found.ok += 1
-            found.evidence[str(row.get("evidence"))] += 1
             cards.seen += 1
             if cards.wants(key):
                 cards.offer(key, make_card(row))

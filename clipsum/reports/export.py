@@ -9,10 +9,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from clipsum import storage
 from clipsum.reports.card import Row, video_title
 from clipsum.reports.units import clean, number
-from clipsum.storage import door
-from clipsum.storage.uri import join, stem
 
 MAX_NAME = 80
 _PLAIN_ID = r"(?!(?:con|prn|aux|nul|com\d|lpt\d)$)[a-z0-9][a-z0-9_-]*"  # those names are devices on Windows
@@ -28,7 +27,7 @@ def export_rows(rows: Iterable[Row], output: str) -> int:
     written = 0
     for row in rows:
         for name, data in export_row(row).items():
-            door.write_bytes(join(output, name), data)
+            storage.write_bytes(storage.join(output, name), data)
             written += 1
     return written
 
@@ -52,7 +51,7 @@ def safe_name(row: Row) -> str:
     """
     video_id = str(row.get("video_id") or "")
     if re.fullmatch(r"[0-9a-f]{16}", video_id):
-        title = _slug(unquote(stem(video_title(row)))) if row.get("uri") else ""
+        title = _slug(unquote(storage.stem(video_title(row)))) if row.get("uri") else ""
         return f"{title}-{video_id}" if title else video_id
     digest = hashlib.sha256(video_id.encode("utf-8", "replace")).hexdigest()[:12]
     is_plain = re.fullmatch(_PLAIN_ID, video_id) and len(video_id) <= MAX_NAME

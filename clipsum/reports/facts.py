@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clipsum.reports import units
-from clipsum.storage.uri import shown
+from clipsum.storage import shown
 
 MAX_FACT = 2000
 _STAGE_KEYS = (("decode", "decode_cpu_s"), ("encode", "encode_s"), ("generate", "generate_s"))

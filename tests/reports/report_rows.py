@@ -18,7 +18,7 @@ RUN: dict[str, Any] = {
     "bytes_read": 5_200_000,
     "bytes_listed": 100_000_000,
     "realtime_factor": 20.0,
-    "cost": {"usd_per_video_hour": 0.0123},
+    "cost": {"core_hours": 0.05, "gpu_hours": None, "core_hours_per_video_hour": 0.1, "price": None},
 }
 
 

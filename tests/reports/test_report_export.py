@@ -22,11 +22,11 @@ def test_a_video_becomes_a_text_a_track_and_a_json(tmp_path: Path) -> None:
 
 
 def test_export_to_s3_writes_the_same_bytes(s3: S3) -> None:
-    from clipsum.storage import door
+    from clipsum import storage
 
     assert export_rows([ok_row(1, video_id="a/b")], f"{s3.uri}/out") == 3
     for name, data in export_row(ok_row(1, video_id="a/b")).items():
-        assert door.read_bytes(f"{s3.uri}/out/{name}") == data
+        assert storage.read_bytes(f"{s3.uri}/out/{name}") == data
 
 
 HOSTILE = [

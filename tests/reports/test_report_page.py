@@ -23,11 +23,18 @@ def test_the_header_tells_what_the_run_did_with_units() -> None:
         render_report(RUN, [*(ok_row(i) for i in range(3)), failed_row(1, "corrupt"), failed_row(2, "timeout")])
     )
     assert "3 of 6 videos summarised" in page
-    assert "30 min of video in 1 min 30 s, 20 times faster than real time, reading 5.2 % of the bytes." in page
+    assert "30 min of video in 1 min 30 s, 20 times as fast as real time, reading 5.2 % of the bytes." in page
     assert "3 summarised 2 failed 1 pending" in page
     assert "1 min 40 s 30 s decode 20 s encode 50 s generate" in page
     assert "5.2 MB 5.2 % of 100 MB" in page
-    assert "0.0123 usd per video hour" in page
+    assert "Machines held 0.05 core-hours 0.1 core-hours per video-hour" in page
+
+
+def test_a_run_that_was_told_prices_shows_its_price() -> None:
+    cost = {"core_hours": 12.0, "gpu_hours": 3.0, "price": 4.2, "price_per_video_hour": 0.0123}
+    page = text_of(render_report({"cost": cost}, []))
+    assert "Cost 4.2 at the prices given 0.0123 per video-hour, 12 core-hours, 3 GPU-hours" in page
+    assert "GPU" not in text_of(render_report(RUN, []))
 
 
 def test_a_run_that_tells_nothing_still_gives_a_page() -> None:

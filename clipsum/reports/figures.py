@@ -1,0 +1,121 @@
+"""The head of the page: how many videos, how fast, how little was read. What a run does not tell is left out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clipsum.reports import units
+from clipsum.reports.curve import Piece, stacked
+from clipsum.reports.digest import Digest
+
+Run = Mapping[str, Any]
+STAGES = ("decode", "encode", "generate")
+_HELD = {"core_hours": "core-hours", "gpu_hours": "GPU-hours"}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A stacked bar: each part's label, its value in words, and its place."""
+
+    parts: list[tuple[str, str, Piece]]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number of the header, with its unit, what it means, and a bar where it has parts."""
+
+    label: str
+    value: str
+    unit: str
+    note: str
+    bar: Bar | None = None
+
+
+def headline(run: Run, found: Digest) -> str:
+    """How many of the listed videos are summarised."""
+    listed = _listed(run, found)
+    videos = "video" if listed == 1 else "videos"
+    if not listed:
+        return "No videos were listed"
+    if found.ok == listed:
+        return f"{units.count(listed)} {videos}, summarised" if listed > 1 else "One video, summarised"
+    return f"{units.count(found.ok)} of {units.count(listed)} {videos} summarised"
+
+
+def lead(run: Run) -> str:
+    """Hours of video and of work, the speed, and the share of bytes read, as one sentence without its full stop."""
+    hours, wall = units.number(run.get("video_hours")), units.number(run.get("wall_s"))
+    factor = units.number(run.get("realtime_factor"))
+    read, listed = units.number(run.get("bytes_read")), units.number(run.get("bytes_listed"))
+    words = []
+    if hours is not None and wall is not None:
+        words.append(f"{units.span(hours * 3600)} of video in {units.span(wall)}")
+    if factor:
+        words.append(f"{units.decimal(factor)} times as fast as real time" if factor >= 1 else "")
+    if read is not None and listed:
+        words.append(f"reading {units.percent(read, listed)} of the bytes")
+    return ", ".join(word for word in words if word)
+
+
+def figures_of(run: Run, found: Digest) -> list[Figure]:
+    """The numbers of the header, those that can be told."""
+    made = [_videos(run, found), _bytes(run), _processor(run), _cost(run)]
+    return [figure for figure in made if figure]
+
+
+def _section(run: Run, key: str) -> Mapping[str, Any]:
+    value = run.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _listed(run: Run, found: Digest) -> int:
+    """Rows are the truth; the run only adds videos that have no row yet."""
+    return max(int(units.number(_section(run, "counts").get("listed")) or 0), found.rows)
+
+
+def _videos(run: Run, found: Digest) -> Figure:
+    listed = _listed(run, found)
+    counts = {"summarised": found.ok, "failed": found.failed, "pending": listed - found.ok - found.failed}
+    note = f"{units.count(found.warned)} with a warning" if found.warned else "none with a warning"
+    return Figure("Videos", units.count(listed), "listed", note, _bar(counts, units.count))
+
+
+def _bytes(run: Run) -> Figure | None:
+    read, listed = units.number(run.get("bytes_read")), units.number(run.get("bytes_listed"))
+    if read is None or not listed:
+        return None
+    value, _, unit = units.size(read).partition(" ")
+    bar = Bar([(f"of {units.size(listed)}", units.percent(read, listed), stacked([read], listed)[0])])
+    return Figure("Read", value, unit, "", bar)
+
+
+def _processor(run: Run) -> Figure | None:
+    spent = {stage: units.number(_section(run, "cpu_s").get(stage)) or 0.0 for stage in STAGES}
+    total = sum(spent.values())
+    if not total:
+        return None
+    hours = units.number(run.get("video_hours"))
+    note = f"{units.span(total / hours)} per video-hour" if hours else ""
+    return Figure("Processor time", units.span(total), "", note, _bar(spent, units.span))
+
+
+def _cost(run: Run) -> Figure | None:
+    """The price, where the run was told prices; else the hours of machines that it held."""
+    cost = {str(key): units.number(value) for key, value in _section(run, "cost").items()}
+    held = [f"{units.decimal(cost[key])} {words}" for key, words in _HELD.items() if cost.get(key)]
+    if cost.get("price") is not None:
+        each = cost.get("price_per_video_hour")
+        note = [f"{units.decimal(each)} per video-hour"] if each is not None else []
+        return Figure("Cost", units.decimal(cost["price"]), "at the prices given", ", ".join([*note, *held]))
+    if not held:
+        return None
+    value, _, unit = held[0].partition(" ")
+    each = cost.get("core_hours_per_video_hour")
+    note = [f"{units.decimal(each)} core-hours per video-hour"] if each is not None else []
+    return Figure("Machines held", value, unit, ", ".join([*held[1:], *note]))
+
+
+def _bar(parts: Mapping[str, float], words: Callable[[float], str]) -> Bar | None:
+    pieces = stacked(list(parts.values()))
+    named = zip(parts.items(), pieces, strict=False)
+    return Bar([(label, words(value), piece) for (label, value), piece in named]) if pieces else None
