@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from clipsum.datasets.kitchen.language import narration, oracle_narration
-from clipsum.datasets.kitchen.recipe import CLASSES, FPS, SPLITS, Video, make_video, recipe_key, redraw_narration
+from clipsum.datasets.kitchen.recipe import (
+    CLASSES,
+    FPS,
+    SPLITS,
+    Video,
+    is_long_recipe,
+    make_video,
+    recipe_key,
+    redraw_narration,
+)
 from clipsum.datasets.kitchen.vocabulary import AMOUNTS, SLOTS, VALUES, Slot, triple_class
 from clipsum.errors import UsageError
 
@@ -122,6 +131,11 @@ def test_no_recipe_of_one_split_occurs_in_another():
     recipes = {split: {recipe_key(make_video(split, k, SEED).steps) for k in range(COUNT)} for split in SPLITS}
     for one, other in itertools.combinations(SPLITS, 2):
         assert not recipes[one] & recipes[other]
+
+
+def test_a_recipe_itself_tells_whether_it_is_of_the_long_part_or_of_the_test_split():
+    assert all(is_long_recipe(make_video("long", index, SEED).steps) for index in range(60))
+    assert not any(is_long_recipe(make_video("test", index, SEED).steps) for index in range(400))
 
 
 def test_every_value_is_seen_in_every_split():

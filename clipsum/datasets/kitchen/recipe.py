@@ -100,7 +100,7 @@ def make_video(split: Split, index: int, seed: int) -> Video:
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
     while True:
         video = _draw(split, index, seed, rng)
-        if split not in ("test", "long") or _belongs_to_long(video.steps) == (split == "long"):
+        if split not in ("test", "long") or is_long_recipe(video.steps) == (split == "long"):
             return video
 
 
@@ -119,7 +119,7 @@ def recipe_key(steps: tuple[Step, ...]) -> str:
     return "|".join(sorted(" ".join(step.triple) for step in steps))
 
 
-def _belongs_to_long(steps: tuple[Step, ...]) -> bool:
+def is_long_recipe(steps: tuple[Step, ...]) -> bool:
     """A lot drawn from the recipe itself keeps the long part's recipes apart from those of the test split."""
     return zlib.crc32(recipe_key(steps).encode()) % 8 == 0
 
