@@ -1,6 +1,6 @@
 """The head of the page: how many videos, how fast, how little was read. What a run does not tell is left out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,21 +14,24 @@ _HELD = {"core_hours": "core-hours", "gpu_hours": "GPU-hours"}
 
 
 @dataclass(frozen=True)
-class Bar:
-    """A stacked bar: each part's label, its value in words, and its place."""
+class Part:
+    """A part of a stacked bar: its shade (from 1), label, value in words, and place."""
 
-    parts: list[tuple[str, str, Piece]]
+    shade: int
+    label: str
+    value: str
+    piece: Piece
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A number of the header, with its unit, what it means, and a bar where it has parts."""
+    """A number of the header, with its unit, what it means, and the parts of its bar where it has one."""
 
     label: str
     value: str
     unit: str
     note: str
-    bar: Bar | None = None
+    bar: Sequence[Part] = ()
 
 
 def headline(run: Run, found: Digest) -> str:
@@ -85,8 +88,8 @@ def _bytes(run: Run) -> Figure | None:
     if read is None or not listed:
         return None
     value, _, unit = units.size(read).partition(" ")
-    bar = Bar([(f"of {units.size(listed)}", units.percent(read, listed), stacked([read], listed)[0])])
-    return Figure("Read", value, unit, "", bar)
+    bar = Part(1, f"of {units.size(listed)}", units.percent(read, listed), stacked([read], listed)[0])
+    return Figure("Read", value, unit, "", [bar])
 
 
 def _processor(run: Run) -> Figure | None:
@@ -115,7 +118,9 @@ def _cost(run: Run) -> Figure | None:
     return Figure("Machines held", value, unit, ", ".join([*held[1:], *note]))
 
 
-def _bar(parts: Mapping[str, float], words: Callable[[float], str]) -> Bar | None:
-    pieces = stacked(list(parts.values()))
-    named = zip(parts.items(), pieces, strict=False)
-    return Bar([(label, words(value), piece) for (label, value), piece in named]) if pieces else None
+def _bar(parts: Mapping[str, float], words: Callable[[float], str]) -> list[Part]:
+    """A shade belongs to its label: it stays the same where a part before it is nothing and left out."""
+    named = zip(parts.items(), stacked(list(parts.values())), strict=False)
+    return [
+        Part(shade, label, words(value), piece) for shade, ((label, value), piece) in enumerate(named, 1) if value > 0
+    ]

@@ -30,6 +30,11 @@ def test_the_header_tells_what_the_run_did_with_units() -> None:
     assert "Machines held 0.05 core-hours 0.1 core-hours per video-hour" in page
 
 
+def test_a_label_has_the_shade_of_its_piece_also_where_a_part_is_left_out() -> None:
+    page = render_report({"counts": {"listed": 4}}, [ok_row()])
+    assert re.findall(r'<rect class="part(\d)"', page) == re.findall(r'<li class="part(\d)">', page) == ["1", "3"]
+
+
 def test_a_run_that_was_told_prices_shows_its_price() -> None:
     cost = {"core_hours": 12.0, "gpu_hours": 3.0, "price": 4.2, "price_per_video_hour": 0.0123}
     page = text_of(render_report({"cost": cost}, []))
