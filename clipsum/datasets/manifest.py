@@ -45,9 +45,12 @@ def default_id(uri: str) -> str:
 
 def _unique(sources: Sequence[str], allow_https: bool) -> Iterator[VideoRef]:
     with closing(SeenIds()) as seen:
-        for source in sources:
+        for named in sources:
+            source = _checked(named, allow_https)
+            if not storage.check_readable(source) and not has_wildcard(source):
+                raise UsageError(f"source '{storage.shown(named)}' is missing: nothing is there")
             is_manifest = _is_manifest(source)
-            refs = _of_manifest(source, allow_https) if is_manifest else _of_listing(source, allow_https)
+            refs = _of_manifest(source, allow_https) if is_manifest else _of_listing(source)
             for ref in refs:
                 before = seen.add(ref.video_id, ref.uri)
                 if before is None:
@@ -61,8 +64,7 @@ def _is_manifest(source: str) -> bool:
     return storage.suffix(source) in SUFFIXES and (not has_wildcard(source) or storage.exists(source))
 
 
-def _of_listing(source: str, allow_https: bool) -> Iterator[VideoRef]:
-    source = _checked(source, allow_https)
+def _of_listing(source: str) -> Iterator[VideoRef]:
     nothing_known = None if has_wildcard(source) else ""  # a glob may leave the transcripts out
     found = False
     try:
@@ -80,7 +82,6 @@ def _of_listing(source: str, allow_https: bool) -> Iterator[VideoRef]:
 
 
 def _of_manifest(manifest: str, allow_https: bool) -> Iterator[VideoRef]:
-    manifest = _checked(manifest, allow_https)
     found = False
     try:
         rows = read_rows(manifest)

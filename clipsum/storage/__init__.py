@@ -2,6 +2,7 @@
 
 from clipsum.storage.door import (
     beside,
+    check_readable,
     check_writable,
     delete,
     download,
@@ -21,6 +22,7 @@ __all__ = [
     "StoredObject",
     "beside",
     "canonical",
+    "check_readable",
     "check_writable",
     "delete",
     "download",

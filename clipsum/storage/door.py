@@ -113,13 +113,25 @@ def check_writable(uri: str) -> None:
     """Write a small file below `uri` and remove it. Raises: UsageError, one line."""
     probe = join(uri, ".clipsum-writable")
     try:
-        write_bytes(probe, b"")
+        with s3.patience(0):
+            write_bytes(probe, b"")
     except ItemError as error:
-        detail = error.detail.removeprefix(f"{probe}: ")
-        raise UsageError(
-            f"cannot write to '{shown(uri)}': {detail}; {_ADVICE.get(error.reason, 'try again')}"
-        ) from error
+        raise _refused(f"cannot write to '{shown(uri)}'", probe, error) from error
     delete(probe)
+
+
+def check_readable(uri: str) -> bool:
+    """Does the store answer, and is something there? Raises: UsageError, one line, where it refuses or is away."""
+    try:
+        with s3.patience(0):
+            return exists(uri)
+    except ItemError as error:
+        raise _refused(f"cannot read '{shown(uri)}'", uri, error) from error
+
+
+def _refused(what: str, uri: str, error: ItemError) -> UsageError:
+    detail = error.detail.removeprefix(f"{shown(uri)}: ")
+    return UsageError(f"{what}: {detail}; {_ADVICE.get(error.reason, 'try again once it is there')}")
 
 
 def _backend(uri: str) -> Backend:

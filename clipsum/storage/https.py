@@ -14,6 +14,7 @@ from clipsum.storage.reader import CONCURRENT_REQUESTS, FIRST_BYTES, RemoteReade
 from clipsum.storage.uri import StoredObject, shown
 
 MAX_REDIRECTS = 5
+BODY_ATTEMPTS = 3  # urllib3 tries a request again, but not a body that breaks off
 BUSY = (429, 500, 502, 503, 504)
 
 
@@ -81,12 +82,18 @@ def delete(uri: str) -> None:
 
 def _get(uri: str, start: int, stop: int) -> tuple[bytes, int, str]:
     """Bytes, size of the whole file, version."""
+    attempts = BODY_ATTEMPTS
     with _asking(uri):
-        answer = _request(uri, {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"})
-        try:
-            return _read(uri, answer)
-        finally:
-            answer.release_conn()
+        while True:
+            attempts -= 1
+            answer = _request(uri, {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"})
+            try:
+                return _read(uri, answer)
+            except (urllib3.exceptions.ProtocolError, urllib3.exceptions.ReadTimeoutError):
+                if not attempts:
+                    raise
+            finally:
+                answer.close()
 
 
 def _request(uri: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
@@ -120,7 +127,10 @@ def _read(uri: str, answer: urllib3.BaseHTTPResponse) -> tuple[bytes, int, str]:
 
 @lru_cache(maxsize=1)
 def _pool_of(_pid: int) -> urllib3.PoolManager:
-    retries = urllib3.Retry(5, redirect=False, backoff_factor=0.3, status_forcelist=BUSY, raise_on_status=False)
+    # other=0: a certificate that is refused stays refused
+    retries = urllib3.Retry(
+        5, other=0, redirect=False, backoff_factor=0.3, status_forcelist=BUSY, raise_on_status=False
+    )
     timeout = urllib3.Timeout(connect=10, read=60)
     return urllib3.PoolManager(maxsize=2 * CONCURRENT_REQUESTS, retries=retries, timeout=timeout)
 
@@ -130,5 +140,6 @@ def _asking(uri: str) -> Iterator[None]:
     try:
         yield
     except urllib3.exceptions.HTTPError as error:
-        # its words may quote the URL with its signature: the kind is told, the URL as messages show it
-        raise ItemError("storage_error", "open", f"{shown(uri)}: {type(error).__name__}") from error
+        # the words of a MaxRetryError quote the URL with its signature; those of its cause do not
+        cause = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason else error
+        raise ItemError("storage_error", "open", f"{shown(uri)}: {type(cause).__name__}: {cause}") from error

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from clipsum.errors import ItemError
+from clipsum.errors import ItemError, Reason
 from clipsum.storage.reader import LocalReader
 from clipsum.storage.uri import StoredObject, glob_regex, has_wildcard, local_path, local_uri, stem
 
@@ -165,6 +165,7 @@ def _asking(uri: str) -> Iterator[None]:
     except PermissionError as error:
         raise ItemError("access_denied", "open", f"{uri}: {error.strerror}") from error
     except OSError as error:
-        raise ItemError("storage_error", "open", f"{uri}: {error.strerror or error}") from error
+        reason: Reason = "not_found" if error.errno in (errno.ENAMETOOLONG, errno.ELOOP) else "storage_error"
+        raise ItemError(reason, "open", f"{uri}: {error.strerror or error}") from error
     except ValueError as error:  # a zero byte in the path
         raise ItemError("not_found", "open", f"{uri!r}: {error}") from error

@@ -1,12 +1,15 @@
 """Objects in S3 and whatever speaks its protocol: the one place that knows boto3.
 
 Everything follows the ordinary AWS environment (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_PROFILE, AWS_MAX_ATTEMPTS, …).
+boto3 tries again for a few seconds and never a body that broke off; `patience` goes on where it gives up.
 """
 
 import os
+import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,13 +20,14 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     CredentialRetrievalError,
+    HTTPClientError,
     IncompleteReadError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
     ProfileNotFound,
-    ReadTimeoutError,
     ResponseStreamingError,
+    SSLError,
     TokenRetrievalError,
 )
 
@@ -34,11 +38,12 @@ from clipsum.storage.uri import StoredObject, glob_regex, has_wildcard, split_s3
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-MAX_ATTEMPTS = 8
-BODY_ATTEMPTS = 4  # boto3 tries a request again, but not a body that breaks off
+PATIENCE_S = 60.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 8.0
 ENVIRONMENT = ("ENDPOINT_URL", "ENDPOINT_URL_S3", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN", "PROFILE")
 REFUSED = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, TokenRetrievalError, ProfileNotFound)
-BROKEN_OFF = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
+PASSING = (HTTPClientError, IncompleteReadError, ResponseStreamingError)
+PASSING_CODES = ("RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded")
 BY_STATUS: dict[int, Reason] = {401: "access_denied", 403: "access_denied", 404: "not_found"}
 BY_CODE: dict[str, Reason] = {  # where the status alone says something else
     "InvalidObjectState": "storage_error",  # kept in cold storage: 403 on AWS, and no matter of rights
@@ -49,17 +54,28 @@ BY_CODE: dict[str, Reason] = {  # where the status alone says something else
 }
 T = TypeVar("T")
 
+_patience_s: ContextVar[float] = ContextVar("patience_s", default=PATIENCE_S)
+
 
 def client() -> "S3Client":
     """The client of this process: one credential chain, one retry policy, one connection pool."""
     return _client_of(os.getpid(), *(os.environ.get(f"AWS_{name}") for name in ENVIRONMENT))
 
 
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """How long a store that is busy or away is asked again, by this thread; 0 is for what a person waits for."""
+    token = _patience_s.set(seconds)
+    try:
+        yield
+    finally:
+        _patience_s.reset(token)
+
+
 def stat(uri: str) -> StoredObject:
     """Size and ETag by one HEAD. Raises: ItemError."""
     bucket, key = split_s3(uri)
-    with _asking(uri):
-        found = client().head_object(Bucket=bucket, Key=key)
+    found = _ask(uri, lambda: client().head_object(Bucket=bucket, Key=key))
     return StoredObject(uri, found["ContentLength"], _bare(found["ETag"]))
 
 
@@ -71,9 +87,8 @@ def exists(uri: str) -> bool:
         if error.reason != "not_found":
             raise
         bucket, key = split_s3(uri)
-        with _asking(uri):
-            prefix = f"{key.removesuffix('/')}/" if key else ""
-            return client().list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)["KeyCount"] > 0
+        prefix = f"{key.removesuffix('/')}/" if key else ""
+        return _ask(uri, lambda: client().list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1))["KeyCount"] > 0
     return True
 
 
@@ -106,22 +121,19 @@ def open_reader(uri: str) -> RemoteReader:
 def write_bytes(uri: str, data: bytes) -> None:
     """Put an object by one PUT: it is there whole or not at all. Raises: ItemError."""
     bucket, key = split_s3(uri)
-    with _asking(uri):
-        client().put_object(Bucket=bucket, Key=key, Body=data)
+    _ask(uri, lambda: client().put_object(Bucket=bucket, Key=key, Body=data))
 
 
 def download(uri: str, path: Path) -> None:
     """Copy an object to `path`, several parts at once and put in place in one step. Raises: ItemError."""
     bucket, key = split_s3(uri)
-    with _asking(uri):
-        client().download_file(bucket, key, str(path))
+    _ask(uri, lambda: client().download_file(bucket, key, str(path)))
 
 
 def delete(uri: str) -> None:
     """Remove an object; one that is not there is fine. Raises: ItemError."""
     bucket, key = split_s3(uri)
-    with _asking(uri):
-        client().delete_object(Bucket=bucket, Key=key)
+    _ask(uri, lambda: client().delete_object(Bucket=bucket, Key=key))
 
 
 def list_files(uri: str) -> Iterator[StoredObject]:
@@ -148,21 +160,23 @@ def list_files(uri: str) -> Iterator[StoredObject]:
 def beside(uri: str, suffixes: Sequence[str]) -> str | None:
     """The first object with the stem of `uri` and one of `suffixes`, in their order; one request. Raises: ItemError."""
     bucket, key = split_s3(stem(uri))
-    with _asking(uri):
-        page = client().list_objects_v2(Bucket=bucket, Prefix=f"{key}.")
+    page = _ask(uri, lambda: client().list_objects_v2(Bucket=bucket, Prefix=f"{key}."))
     keys = [found["Key"] for found in page.get("Contents", ())]
     names = (name for suffix in suffixes for name in keys if name[len(key) :].lower() == suffix)
     return next((f"s3://{bucket}/{name}" for name in names), None)
 
 
 def _list(bucket: str, prefix: str) -> Iterator[StoredObject]:
-    with _asking(f"s3://{bucket}/{prefix}"):
-        pages = client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        for page in pages:
-            for found in page.get("Contents", ()):
-                key = found["Key"]
-                if not key.endswith("/") and "/." not in f"/{key[len(prefix) :]}":
-                    yield StoredObject(f"s3://{bucket}/{key}", found["Size"], _bare(found["ETag"]))
+    options: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
+    while True:
+        page = _ask(f"s3://{bucket}/{prefix}", lambda: client().list_objects_v2(**options))
+        for found in page.get("Contents", ()):
+            key = found["Key"]
+            if not key.endswith("/") and "/." not in f"/{key[len(prefix) :]}":
+                yield StoredObject(f"s3://{bucket}/{key}", found["Size"], _bare(found["ETag"]))
+        if not page["IsTruncated"]:
+            return
+        options["ContinuationToken"] = page["NextContinuationToken"]
 
 
 def _get(uri: str, **options: str) -> tuple[bytes, dict[str, Any]]:
@@ -172,25 +186,37 @@ def _get(uri: str, **options: str) -> tuple[bytes, dict[str, Any]]:
         found: dict[str, Any] = dict(client().get_object(Bucket=bucket, Key=key, **options))  # type: ignore[arg-type]
         return found["Body"].read(), found
 
-    with _asking(uri):
-        return _again(once)
+    return _ask(uri, once)
 
 
-def _again(once: Callable[[], T]) -> T:
-    for attempt in range(1, BODY_ATTEMPTS):
+def _ask(uri: str, once: Callable[[], T]) -> T:
+    """Ask until there is an answer, a refusal, or no patience left. Raises: ItemError."""
+    deadline = time.monotonic() + _patience_s.get()
+    pause_s = FIRST_PAUSE_S
+    while True:
         try:
-            return once()
-        except BROKEN_OFF:
-            time.sleep(0.1 * 2**attempt)
-    return once()
+            with _asking(uri):
+                return once()
+        except ItemError as error:
+            if not _passes(error.__cause__) or time.monotonic() + pause_s > deadline:
+                raise
+        time.sleep(pause_s * random.uniform(0.5, 1))
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+
+def _passes(error: BaseException | None) -> bool:
+    """Is asking again of use?"""
+    if isinstance(error, ClientError):
+        code = error.response["Error"].get("Code", "")
+        return _status(error) >= 500 or _status(error) == 429 or code in PASSING_CODES
+    return isinstance(error, PASSING) and not isinstance(error, SSLError)
 
 
 @lru_cache(maxsize=4)
 def _client_of(_pid: int, *environment: str | None) -> "S3Client":
     session = boto3.session.Session()
-    attempts = session._session.get_config_variable("max_attempts") or MAX_ATTEMPTS
     config = Config(
-        retries={"mode": "adaptive", "total_max_attempts": attempts},
+        retries={"mode": "adaptive"},
         max_pool_connections=2 * CONCURRENT_REQUESTS,
         connect_timeout=10,
         read_timeout=60,

@@ -23,10 +23,12 @@ class StoredObject:
 
 
 def scheme_of(uri: str) -> Scheme:
-    """The kind of store that `uri` names. Raises: UsageError for a scheme that is not known."""
+    """The kind of store that `uri` names. Raises: UsageError for another scheme or a broken URL."""
     scheme, colon, _ = uri.partition("://")
     if not colon or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
         return "file"
+    if scheme == "https":
+        _check_url(uri)
     if scheme in ("file", "s3", "https"):
         return scheme  # type: ignore[return-value]
     raise UsageError(f"'{shown(uri)}' has the scheme '{scheme}': use a local path, s3:// or https://")
@@ -120,6 +122,15 @@ def _class(token: str) -> str:
 
 def _signs(name: str) -> bool:
     return name.lower().startswith("x-amz-")
+
+
+def _check_url(uri: str) -> None:
+    try:
+        host = urlsplit(uri).hostname
+    except ValueError as error:
+        raise UsageError(f"'{uri}' is not a URL: {error}") from error
+    if not host:
+        raise UsageError(f"'{uri}' names no host: write it as https://host/path")
 
 
 def _is_text(uri: str) -> bool:

@@ -1,0 +1,88 @@
+import os
+
+import pytest
+
+from clipsum import storage
+from clipsum.errors import UsageError
+from clipsum.storage.uri import glob_regex, local_path, local_uri, scheme_of
+
+
+@pytest.mark.parametrize(
+    ("uri", "scheme"),
+    [("a b.mp4", "file"), ("/a:/b", "file"), ("s3://b/k", "s3"), ("https://h/x", "https"), ("file:///a", "file")],
+)
+def test_the_scheme_tells_the_store(uri, scheme):
+    assert scheme_of(uri) == scheme
+
+
+@pytest.mark.parametrize("uri", ["gs://bucket/x", "http://host/x.mp4", "S3://bucket/x"])
+def test_another_scheme_is_refused_with_those_that_are_known(uri):
+    with pytest.raises(UsageError, match="use a local path, s3:// or https://"):
+        scheme_of(uri)
+
+
+def test_an_s3_uri_splits_at_its_first_slash_and_keeps_the_key_to_the_letter():
+    assert storage.split_s3("s3://bucket/a//b %41/é?#.mp4") == ("bucket", "a//b %41/é?#.mp4")
+    assert storage.split_s3("s3://bucket") == ("bucket", "")
+    with pytest.raises(UsageError, match="names no bucket"):
+        storage.split_s3("s3://")
+
+
+def test_joining_puts_one_slash_between_two_names():
+    assert storage.join("s3://bucket", "a", "b.json") == "s3://bucket/a/b.json"
+    assert storage.join("/out/", "a") == "/out/a"
+    assert storage.join("s3://bucket/a//", "b") == "s3://bucket/a//b"  # an empty name is part of a key
+
+
+def test_a_relative_path_becomes_absolute_and_an_s3_uri_stays(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert storage.canonical("x/../a.mp4") == str(tmp_path / "a.mp4")
+    assert storage.canonical("s3://b/x/../a.mp4") == "s3://b/x/../a.mp4"
+
+
+def test_a_path_that_is_no_utf8_survives_as_an_escaped_file_uri(tmp_path):
+    path = tmp_path / os.fsdecode(b"bad\xff %41.mp4")
+    uri = local_uri(path)
+    assert uri.startswith("file://")
+    assert local_path(uri) == path
+    assert storage.canonical(uri) == uri
+
+
+def test_a_new_signature_leaves_the_name_of_an_https_file_as_it_was():
+    first = "https://h/a%20b.mp4?v=2&X-Amz-Signature=1&X-Amz-Date=2"
+    second = "https://h/a%20b.mp4?v=2&X-Amz-Signature=9&X-Amz-Date=7#t=3"
+    assert storage.canonical(first) == storage.canonical(second) == "https://h/a%20b.mp4?v=2"
+    assert storage.canonical("https://h/a.mp4?v=3") != storage.canonical("https://h/a.mp4?v=2")
+
+
+def test_messages_show_neither_a_signature_nor_a_password():
+    shown = storage.shown("https://user:secret@host/a.mp4?X-Amz-Signature=secret")
+    assert "secret" not in shown
+    assert shown.startswith("https://host/a.mp4")
+
+
+def test_a_suffix_is_that_of_the_last_name_alone():
+    assert storage.suffix("s3://b/v.1/clip") == ""
+    assert storage.suffix("/v.1/Clip.MP4") == ".mp4"
+    assert storage.suffix("https://h/a.mp4?sig=x.vtt") == ".mp4"
+    assert storage.stem("s3://b/v.1/clip.mp4") == "s3://b/v.1/clip"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "key", "fits"),
+    [
+        ("a/*.mp4", "a/x.mp4", True),
+        ("a/*.mp4", "a/b/x.mp4", False),
+        ("a/**/*.mp4", "a/x.mp4", True),
+        ("a/**/*.mp4", "a/b/c/x.mp4", True),
+        ("a/?.mp4", "a//.mp4", False),
+        ("[!a]x.mp4", "bx.mp4", True),
+        ("[!a]x.mp4", "ax.mp4", False),
+        ("[]a]x", "]x", True),
+        ("a.mp4", "aXmp4", False),
+        ("a+(b)|c*", "a+(b)|cd", True),
+        ("[a", "[a", True),
+    ],
+)
+def test_a_glob_over_keys_matches_like_one_over_files(pattern, key, fits):
+    assert bool(glob_regex(pattern).fullmatch(key)) is fits
