@@ -7,7 +7,7 @@ temporary database on disk whose cache takes a few MB however long the listing i
 import hashlib
 import os
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from urllib.parse import quote, urljoin
@@ -87,7 +87,7 @@ def _of_manifest(manifest: str, allow_https: bool) -> Iterator[VideoRef]:
         rows = read_rows(manifest)
         while batch := list(islice(rows, ROWS_AT_ONCE)):
             videos = [_video_of(number, row, manifest, allow_https) for number, row in batch]
-            for (_, row), stored in zip(batch, requests().map(_stat, videos), strict=True):
+            for (_, row), stored in zip(batch, _stats(videos), strict=True):
                 found = True
                 yield _ref(row, stored, manifest)
     except ItemError as error:
@@ -126,6 +126,11 @@ def _resolved(uri: str, manifest: str) -> str:
         bucket, key = storage.split_s3(manifest)
         return f"s3://{bucket}/{posixpath.normpath(posixpath.join(posixpath.dirname(key), uri))}"
     return os.path.join(os.path.dirname(manifest), uri)  # noqa: PTH118, PTH120
+
+
+def _stats(uris: Sequence[str]) -> Iterable[StoredObject]:
+    """What is stored at each, asked side by side where asking takes a journey."""
+    return map(_stat, uris) if all(scheme_of(uri) == "file" for uri in uris) else requests().map(_stat, uris)
 
 
 def _stat(uri: str) -> StoredObject:
