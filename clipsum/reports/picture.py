@@ -6,7 +6,7 @@ from typing import Any
 from PIL import Image
 
 MAX_JPEG_BYTES = 64 * 1024
-SMALLEST_PX = 112
+SMALLEST_PX = 144
 TALLEST_PX = 160
 
 

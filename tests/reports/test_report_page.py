@@ -157,7 +157,7 @@ def test_thumbnails_are_in_order_of_time_and_what_is_no_jpeg_is_left_out() -> No
     ]
     card = make_card(ok_row(0, thumbnails=thumbnails))
     assert [thumbnail.time for thumbnail in card.thumbnails] == ["0:05", "0:50"]
-    assert (card.thumbnails[0].width, card.thumbnails[0].height) == (112, 112)
+    assert (card.thumbnails[0].width, card.thumbnails[0].height) == (144, 144)
     assert card.thumbnails[1].link == "file:///videos/a_long_name-00000.mp4#t=50.0"
 
 
