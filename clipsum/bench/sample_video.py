@@ -42,7 +42,8 @@ def _texture(random: np.random.Generator, scale: int) -> Plane:
     for octave in (scale * size for size in (8, 10, 20, 40, 80)):
         coarse = random.uniform(-1, 1, (shape[0] // octave, shape[1] // octave)).astype(np.float32)
         total += np.kron(coarse, np.ones((octave, octave), np.float32)) * octave
-    return (128 + 100 * total / np.abs(total).max()).astype(np.int16)
+    texture: Plane = (128 + 100 * total / np.abs(total).max()).astype(np.int16)
+    return texture
 
 
 def _view(plane: Plane, number: int, scale: int) -> Plane:
@@ -52,7 +53,8 @@ def _view(plane: Plane, number: int, scale: int) -> Plane:
     right = (0.5 + 0.5 * np.cos(number / 60)) * (WIDTH / 2 - 1) * scale
     top, left, eighths = int(down), int(right), int(8 * (right % 1))
     here, beside = (plane[top + step :, left + step :][:height, :width] for step in (0, 1))
-    return (here * (8 - eighths) + beside * eighths) >> 3
+    blended: Plane = (here * (8 - eighths) + beside * eighths) >> 3
+    return blended
 
 
 def _shifted(grain: Plane, random: np.random.Generator) -> Plane:

@@ -1,0 +1,99 @@
+"""`clipsum bench`: each speed target with ours, the other way, the ratio and the limit, measured on this machine."""
+
+import json
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from clipsum import storage
+from clipsum.bench.lines import Line
+from clipsum.errors import one_of
+
+TARGETS = ("S1", "S2", "S3", "S4", "S5", "S6")
+
+
+def bench(
+    targets: Annotated[
+        list[str] | None, typer.Argument(metavar="[TARGET]...", help="S1 to S6; all when left out.")
+    ] = None,
+    s3: Annotated[
+        str | None, typer.Option(metavar="S3://BUCKET/PREFIX", help="Measure S1 and S3 from there too.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keeps the sample videos and bench.json for the next time.")
+    ] = None,
+    videos: Annotated[int, typer.Option(min=1, help="Videos of the batch job of S6.")] = 200,
+    rounds: Annotated[int, typer.Option(min=1, help="Counted rounds of each way; the median is taken.")] = 5,
+    address: Annotated[str | None, typer.Option(help="Ray cluster for S6; else this machine.")] = None,
+) -> int:
+    """Measure the speed targets on this machine."""
+    chosen = {_known(target) for target in targets or TARGETS}
+    console = Console()
+    with TemporaryDirectory(prefix="clipsum-bench-") as scratch:
+        folder = output or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = []
+        for line in _measure(chosen, folder, s3, videos, rounds, address):
+            lines.append(line)
+            console.print(f"{'ok  ' if line.ok else 'MISS'} {line.target} {line.what}: {line.ratio:.2f} ({line.limit})")
+        (folder / "bench.json").write_text(json.dumps([asdict(line) for line in lines], indent=1))
+    console.print(_table(lines))
+    return 0
+
+
+def _known(target: str) -> str:
+    if target.upper() not in TARGETS:
+        raise one_of(target, TARGETS, "target")
+    return target.upper()
+
+
+def _measure(
+    chosen: set[str], folder: Path, s3: str | None, videos: int, rounds: int, address: str | None
+) -> Iterator[Line]:
+    if chosen & {"S1", "S2", "S3"}:
+        from clipsum.bench.decode import decode_lines
+        from clipsum.bench.sample_video import write_sample
+
+        sample = write_sample(folder / "sample-720p-5min.mp4")
+        yield from (line for line in decode_lines(sample, _uploaded(sample, s3), rounds) if line.target in chosen)
+    if chosen & {"S4", "S5"}:
+        from clipsum.bench.encode import encode_lines
+
+        yield from (line for line in encode_lines(rounds) if line.target in chosen)
+    if "S6" in chosen:
+        from ray_jobs.bench_batch import batch_line
+
+        yield batch_line(folder, videos, "kitchen-tiny", address)
+
+
+def _uploaded(sample: Path, prefix: str | None) -> str | None:
+    if prefix is None:
+        return None
+    uri = storage.join(prefix, sample.name)
+    if not storage.exists(uri):
+        storage.write_bytes(uri, sample.read_bytes())
+    return uri
+
+
+def _table(lines: list[Line]) -> Table:
+    title = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    table = Table("", "what", "ours", "the other way", "ratio", "limit", title=title, title_justify="left")
+    for line in lines:
+        style = "green" if line.ok else "bold red"
+        ratio = f"[{style}]{line.ratio:.2f}[/]"
+        table.add_row(line.target, line.what, line.ours, line.other, ratio, line.limit)
+    return table
+
+
+if __name__ == "__main__":
+    from ray_jobs.cli import main
+
+    main("bench")

@@ -1,0 +1,78 @@
+"""S6: the whole batch job against the bound that its own stages' costs imply.
+
+For each resource, the seconds that all stages need of it over how many there are; the largest is the bound. All of it
+comes from one run: processor seconds measured in the stages, and the wall clock from the first decode, when the pools
+are warm, to the last row.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from clipsum.bench.lines import Line, at_least
+from clipsum.datasets.kitchen.corpus import write_split
+from clipsum.datasets.manifest import list_sources
+from ray_jobs import manifest, pipeline
+from ray_jobs.archive_run import Call, stage_settings
+from ray_jobs.cluster import connected
+from ray_jobs.config import SummarizeConfig
+from ray_jobs.manifest import Listed
+from ray_jobs.pools import Machine, plan
+
+SMALL_CORES = 4
+
+
+def batch_line(folder: Path, videos: int, bundle: str, address: str | None) -> Line:
+    """S6 on `videos` kitchen videos, rendered into `folder` unless they stand there."""
+    archive = folder / f"kitchen-{videos}"
+    if not (archive / "manifest.jsonl").exists():
+        write_split(archive, "test", videos, seed=1)
+    call = Call((str(archive / "manifest.jsonl"),), str(folder / "out"), bundle, SummarizeConfig(shared_files=True))
+    (folder / "listed").mkdir(exist_ok=True)
+    listed = manifest.write(list_sources(call.sources), folder / "listed", call.config.part_rows)
+    with connected(address) as machine:
+        table, wall_s = _run(call, listed, machine)
+    return _line(table, wall_s, machine)
+
+
+def _run(call: Call, listed: Listed, machine: Machine) -> tuple[pa.Table, float]:
+    """The accounting of every video, and the seconds from the first decode to the last row."""
+    settings = stage_settings(call)
+    todo = np.ones(listed.videos, np.bool_)
+    chosen = plan(call.config, settings.sampling, settings.preprocessing.size_px, machine, listed.videos)
+    settings = replace(settings, encode_threads=chosen.encode.threads, summarize_threads=chosen.summarize.threads)
+    with closing(pipeline.run(listed, todo, settings, chosen, None)) as results:
+        table = pa.concat_tables(_costs(results))
+    return table, time.time() - float(pc.min(table["started_at"]).as_py())
+
+
+def _costs(results: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    for table in results:
+        yield table.select(
+            ["status", "started_at", "decode_cpu_s", "encode_cpu_s", "generate_cpu_s", "encode_s", "generate_s"]
+        )
+
+
+def _line(table: pa.Table, wall_s: float, machine: Machine) -> Line:
+    def total(*names: str) -> float:
+        return sum(float(pc.sum(table[name]).as_py() or 0) for name in names)
+
+    bounds = {"cores": total("decode_cpu_s", "encode_cpu_s", "generate_cpu_s") / machine.cores}
+    if machine.gpus:
+        bounds["GPUs"] = total("encode_s", "generate_s") / machine.gpus
+    resource, bound_s = max(bounds.items(), key=lambda item: item[1])
+    done = int(pc.sum(pc.equal(table["status"], "ok")).as_py())
+    return at_least(
+        "S6",
+        f"batch job, {done} of {table.num_rows} videos",
+        f"{wall_s:.1f} s",
+        f"bound by {resource} {bound_s:.1f} s",
+        bound_s / wall_s,
+        0.85 if machine.cores <= SMALL_CORES else 0.95,
+    )
