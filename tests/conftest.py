@@ -64,6 +64,15 @@ def s3(s3_server: SwiftServer, monkeypatch: pytest.MonkeyPatch) -> S3:
     return S3(f"s3://{bucket}", s3_server.environment, s3_server)
 
 
+@pytest.fixture
+def disturbed(s3: S3) -> Iterator[SwiftServer]:
+    """The server, to be stopped in part: the client slows down when it meets a busy one, and is dropped afterwards."""
+    from clipsum.storage.s3 import _client_of
+
+    yield s3.server
+    _client_of.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def shared_dir() -> Path:
     """The folder of real videos and known answers beside the checkout."""

@@ -42,10 +42,13 @@ def parse_subtitles(data: bytes, suffix: str) -> tuple[Segment, ...]:
 
 def decode_text(data: bytes) -> str:
     r"""Bytes to text with "\n" as the line end. Raises: SubtitleError for binary data."""
+    first, second = data[0:400:2], data[1:400:2]
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         text = data.decode("utf-16", errors="replace")
-    elif data[1:200:2].count(0) > 60 or data[0:200:2].count(0) > 60:  # UTF-16 without its mark, mostly ASCII
-        text = data.decode("utf-16-le" if data[1:200:2].count(0) > 60 else "utf-16-be", errors="replace")
+    elif 2 * second.count(0) > len(second):  # UTF-16 without its mark: the high bytes of Latin letters are 0
+        text = data.decode("utf-16-le", errors="replace")
+    elif 2 * first.count(0) > len(first):
+        text = data.decode("utf-16-be", errors="replace")
     else:
         text = _eight_bit(data)
     if "\0" in text:

@@ -6,7 +6,7 @@ import pytest
 
 from clipsum import storage
 from clipsum.errors import ItemError, UsageError
-from clipsum.storage.s3 import _client_of, patience
+from clipsum.storage.s3 import patience
 from tests.storage.wire import Wire
 
 ODD_KEYS = ["a b/é %41.bin", "a b/+&=;,?#.bin", "a b//empty name.bin", "a b/日本/x.bin", "a b/[x] *.bin", "a b/'\".bin"]
@@ -32,13 +32,6 @@ def wire(s3, monkeypatch):
     yield open_wire
     for each in opened:
         each.close()
-
-
-@pytest.fixture
-def disturbed(s3):
-    """The server, to be disturbed: the client slows down when it meets a busy one, and is dropped afterwards."""
-    yield s3.server
-    _client_of.cache_clear()
 
 
 def test_keys_with_odd_characters_are_written_listed_and_read(s3):
