@@ -33,11 +33,11 @@ class Augmentation(Config):
     `noise`: length of a random vector that is added to each frame's unit vector.
     """
 
-    drop_text: float = Field(0.1, ge=0, le=1)
-    drop_frames: float = Field(0.1, ge=0, le=1)
-    thin: float = Field(0.5, ge=0, le=1)
-    thin_to: float = Field(0.3, gt=0, le=1)
-    noise: float = Field(0.3, ge=0)
+    drop_text: float = Field(default=0.1, ge=0, le=1)
+    drop_frames: float = Field(default=0.1, ge=0, le=1)
+    thin: float = Field(default=0.5, ge=0, le=1)
+    thin_to: float = Field(default=0.3, gt=0, le=1)
+    noise: float = Field(default=0.3, ge=0)
 
 
 @dataclass(frozen=True)

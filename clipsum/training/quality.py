@@ -1,0 +1,175 @@
+"""Q1 to Q3 on the kitchen corpus: train every condition from several seeds, score the test splits once, print tables.
+
+    python -m clipsum.training.quality --embeddings DIR --output DIR
+
+DIR holds `{train,validation,test,ood,long}.npz` and `long.{keyframe,exact}.npz` of `clipsum.training.embed`. A run's
+weights and summaries are kept in OUTPUT, each written whole; a second start goes on with what is missing. Nothing is
+chosen by what the test splits say.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+from safetensors.torch import load_model, save_model
+
+from clipsum.datasets.kitchen.recipe import Split, Video, make_video
+from clipsum.training.embed import load_embeddings
+from clipsum.training.kitchen_data import FrameSet, Reader, Sees
+from clipsum.training.kitchen_recipe import (
+    LONGEST,
+    KitchenRecipe,
+    Trained,
+    kitchen_tokenizer,
+    new_model,
+    train_kitchen,
+    write_summaries,
+)
+from clipsum.training.loop import StepReport
+from clipsum.training.quality_figures import figures
+from clipsum.training.quality_table import markdown
+
+Texts = dict[str, str]  # video_id → summary
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a model sees in training and test, and whether its frames have an order."""
+
+    sees: Sees
+    temporal: bool = True
+
+
+CONDITIONS: dict[str, Condition] = {
+    "both": Condition("both"),
+    "text": Condition("text"),
+    "oracle": Condition("oracle"),
+    "frames": Condition("frames"),
+    "no-temporal": Condition("both", temporal=False),
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A set of videos, and their frames sought in one way."""
+
+    videos: Sequence[Video]
+    frames: FrameSet
+
+
+def read_parts(folder: Path) -> dict[str, Part]:
+    """Every `*.npz` of a folder by its stem; the videos are made again from their ids."""
+    frames = {path.stem: load_embeddings(path) for path in sorted(folder.glob("*.npz"))}
+    return {name: Part([video_of(video_id) for video_id in found], found) for name, found in frames.items()}
+
+
+def video_of(video_id: str) -> Video:
+    """The video that an id like `test-0-00012` names: split, corpus seed, number."""
+    split, seed, index = video_id.split("-")
+    return make_video(cast(Split, split), int(index), int(seed))
+
+
+def mismatched(part: Part) -> FrameSet:
+    """Each video with the frames of the next one of its part, the last with the first's."""
+    ids = [video.video_id for video in part.videos]
+    return {video_id: part.frames[other] for video_id, other in zip(ids, [*ids[1:], ids[0]], strict=True)}
+
+
+def train_or_load(name: str, seed: int, parts: Mapping[str, Part], recipe: KitchenRecipe, folder: Path) -> Trained:
+    """The model of a condition and seed: from its weights in `folder`, else trained and put there."""
+    condition, train, path = CONDITIONS[name], parts["train"], folder / f"{name}-{seed}.safetensors"
+    chosen = recipe.with_seed(seed) if condition.temporal else recipe.with_seed(seed).without_temporal_encoder()
+    if not path.exists():
+        trained = train_kitchen(train.videos, train.frames, chosen, condition.sees, _progress(f"{name}-{seed}"))
+        save_model(trained.model, str(path.with_suffix(".part")))
+        path.with_suffix(".part").rename(path)
+        return trained
+    tokenizer = kitchen_tokenizer(train.videos)
+    model = new_model(chosen, len(tokenizer), next(iter(train.frames.values()))[0].vectors.shape[1])
+    load_model(model, path)
+    return Trained(model.eval(), Reader(tokenizer, condition.sees, LONGEST, LONGEST))
+
+
+def write_all(name: str, trained: Trained, parts: Mapping[str, Part]) -> dict[str, Texts]:
+    """Summaries of every part; those of "both" also with missing and with another video's frames, and of "long"."""
+    texts = {split: _texts(trained, parts[split], parts[split].frames) for split in ("validation", "test", "ood")}
+    if name != "both":
+        return texts
+    for split in ("test", "ood"):
+        texts[f"{split}|mismatched"] = _texts(trained, parts[split], mismatched(parts[split]))
+    for sees in cast(tuple[Sees, ...], ("text", "frames")):
+        texts[f"test|{sees}"] = _texts(trained, parts["test"], parts["test"].frames, sees)
+    for seek in ("long", "long.keyframe", "long.exact"):
+        texts[seek] = _texts(trained, parts[seek], parts[seek].frames)
+    return texts
+
+
+def run(name: str, seed: int, parts: Mapping[str, Part], recipe: KitchenRecipe, folder: Path) -> Path:
+    """One condition from one seed, unless its summaries are there already; returns their path."""
+    path = folder / f"{name}-{seed}.json"
+    if not path.exists():
+        started = time.process_time()
+        trained = train_or_load(name, seed, parts, recipe, folder)
+        embeddings = next(iter(parts["test"].frames.values()))[0]
+        row = {
+            "condition": name,
+            "seed": seed,
+            "recipe": recipe.model_dump(),
+            "fingerprint": embeddings.fingerprint,
+            "sampling": embeddings.sampling,
+            "parameters": sum(weights.numel() for weights in trained.model.parameters()),
+            "texts": write_all(name, trained, parts),
+            "cpu_s": round(time.process_time() - started, 1),
+        }
+        path.with_suffix(".part").write_text(json.dumps(row))
+        path.with_suffix(".part").rename(path)
+    return path
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Train what is missing, then write `quality.json` and `quality.md` from all that is there."""
+    parser = argparse.ArgumentParser(prog="python -m clipsum.training.quality", description="Q1 to Q3 on the kitchen")
+    parser.add_argument("--embeddings", type=Path, required=True, help="folder with the parts' .npz files")
+    parser.add_argument("--output", type=Path, required=True, help="folder for weights, summaries and tables")
+    parser.add_argument("--seeds", type=int, default=3, help="training seeds 0 .. N - 1 (default 3)")
+    parser.add_argument("--only", nargs="*", default=list(CONDITIONS), choices=list(CONDITIONS), help="conditions")
+    given = parser.parse_args(words)
+    torch.set_num_threads(1)  # the sums of several threads are not the same to the bit
+    given.output.mkdir(parents=True, exist_ok=True)
+    parts = read_parts(given.embeddings)
+    for seed in range(given.seeds):
+        for name in given.only:
+            run(name, seed, parts, KitchenRecipe(), given.output)
+    paths = [given.output / f"{name}-{seed}.json" for name in CONDITIONS for seed in range(given.seeds)]
+    if missing := [path.stem for path in paths if not path.exists()]:
+        sys.stderr.write(f"no table yet: {', '.join(missing)} missing\n")
+        return
+    found = figures([json.loads(path.read_text()) for path in paths], {name: p.videos for name, p in parts.items()})
+    (given.output / "quality.json").write_text(json.dumps(found, indent=2) + "\n")
+    (given.output / "quality.md").write_text(markdown(found))
+    sys.stdout.write(markdown(found))
+
+
+def _texts(trained: Trained, part: Part, frames: FrameSet, sees: Sees | None = None) -> Texts:
+    written = write_summaries(trained, part.videos, frames, sees)
+    return {video.video_id: text for video, text in zip(part.videos, written, strict=True)}
+
+
+def _progress(name: str) -> Callable[[StepReport], None]:
+    started = time.monotonic()
+
+    def report(done: StepReport) -> None:
+        if done.step % 50 == 49:
+            sys.stderr.write(f"{name} step {done.step + 1} loss {done.loss:.3f} {time.monotonic() - started:.0f} s\n")
+
+    return report
+
+
+if __name__ == "__main__":
+    main()
