@@ -4,9 +4,10 @@ Numbers carry their unit in their name. An unknown key is refused, with the near
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -72,32 +73,61 @@ def load(cls: type[ConfigT], path: str | None = None, overrides: Iterable[str] =
         key, equals, text = word.partition("=")
         if not equals:
             raise UsageError(f"--set '{word}' has no '=': write it as key=value, e.g. --set sampling.frames=20")
-        _put(values, key.strip().split("."), _parse(text))
+        keys = key.strip().split(".")
+        _put(values, keys, _parse(text.strip(), _types_of(cls, keys)))
     _refuse_unknown(cls, values, "")
     try:
         return cls(**values)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "configuration"
-        given = "" if isinstance(first["input"], dict) else f" '{first['input']}'"
-        raise UsageError(f"{key}{given}: {first['msg']}") from error
+        given = "" if isinstance(first["input"], dict) else f" '{_short(first['input'])}'"
+        raise UsageError(f"{key}{given}: {_short(first['msg'])}") from error
 
 
 def _read_toml(path: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(Path(path).read_text())
+        return tomllib.loads(Path(path).read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"--config '{path}' cannot be read: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"--config '{path}' is not valid TOML: {error}") from error
+    except ValueError as error:  # of TOML, or of UTF-8
+        raise UsageError(f"--config '{path}' is not valid TOML: {_short(error)}") from error
 
 
-def _parse(text: str) -> Any:
-    """A TOML value where it is one (numbers, booleans, lists), else the words as they stand."""
+def _parse(text: str, types: Collection[Any]) -> Any:
+    """A TOML value where it is one (numbers, booleans, lists), else the words as they stand.
+
+    Where only words are wanted, `123` and `true` are words too.
+    """
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        return text.strip()
+        return text
+    return value if isinstance(value, str) or set(types) - {str, NoneType} else text
+
+
+def _types_of(cls: type[BaseModel], keys: list[str]) -> tuple[Any, ...]:
+    """The types that the field at `keys` may have; () where there is no such field."""
+    field = cls.model_fields.get(keys[0])
+    types = _alternatives(field.annotation) if field else ()
+    if len(keys) == 1:
+        return types
+    return next((_types_of(inner, keys[1:]) for inner in types if _is_section(inner)), ())
+
+
+def _alternatives(annotation: Any) -> tuple[Any, ...]:
+    """`A | None` as (A, None's type), anything else alone."""
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _short(value: object) -> str:
+    """On one line, and not the whole of what may be a long text."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= 200 else f"{text[:200]} …"
 
 
 def _put(values: dict[str, Any], keys: list[str], value: Any) -> None:
@@ -113,6 +143,6 @@ def _refuse_unknown(cls: type[BaseModel], values: Mapping[str, Any], prefix: str
     for key, value in values.items():
         if key not in cls.model_fields:
             raise one_of(prefix + key, [prefix + name for name in cls.model_fields], "configuration key")
-        inner = cls.model_fields[key].annotation
-        if isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, BaseModel):
-            _refuse_unknown(inner, value, f"{prefix}{key}.")
+        for inner in _alternatives(cls.model_fields[key].annotation):
+            if isinstance(value, Mapping) and _is_section(inner):
+                _refuse_unknown(inner, value, f"{prefix}{key}.")

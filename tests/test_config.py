@@ -1,0 +1,110 @@
+import pytest
+from pydantic import Field, ValidationError, model_validator
+
+from clipsum.config import Config, Limits, Sampling, load
+from clipsum.errors import UsageError
+
+
+class Pool(Config):
+    min_actors: int = 1
+    max_actors: int = 2
+    gpus: float = 0
+
+    @model_validator(mode="after")
+    def _bounds(self):
+        if self.min_actors > self.max_actors:
+            raise ValueError(f"min_actors={self.min_actors} is more than max_actors={self.max_actors}")
+        return self
+
+
+class Job(Config):
+    name: str = "kitchen"
+    seek: str | None = None
+    sampling: Sampling = Sampling()
+    decode: Pool | None = None
+    ratios: tuple[float, ...] = ()
+    share: float = Field(0.5, ge=0, le=1)
+
+
+@pytest.fixture
+def toml(tmp_path):
+    def write(text):
+        path = tmp_path / "job.toml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return str(path)
+
+    return write
+
+
+def refused(*arguments, **options):
+    with pytest.raises(UsageError) as caught:
+        load(Job, *arguments, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_without_anything_the_defaults_hold():
+    assert load(Job) == Job()
+    assert load(Sampling).frames == 50
+
+
+def test_a_file_is_read_and_words_override_it(toml):
+    path = toml('name = "é"\nshare = 0.25\n[sampling]\nmode = "rate"\nrate_fps = 2\n')
+    job = load(Job, path, ["sampling.rate_fps=0.5", "share = 1", "ratios=[1, 2.5]"])
+    assert job == Job(name="é", share=1, sampling=Sampling(mode="rate", rate_fps=0.5), ratios=(1, 2.5))
+
+
+def test_a_nested_key_reaches_an_optional_section():
+    assert load(Job, overrides=["decode.max_actors=3"]).decode == Pool(max_actors=3)
+    assert load(Job, overrides=["decode={max_actors=3, gpus=1}"]).decode == Pool(max_actors=3, gpus=1)
+
+
+@pytest.mark.parametrize("text", ["kitchen tiny", "123", "1e5", "true", "2024-01-01", "a=b", "[x", "a#b", "s3://b/k"])
+def test_where_words_are_wanted_words_are_taken_as_they_stand(text):
+    assert load(Job, overrides=[f"name={text}"]).name == text
+    assert load(Job, overrides=[f"seek={text}"]).seek == text
+
+
+def test_quotes_around_words_are_no_part_of_them():
+    assert load(Job, overrides=['name="a b"']).name == "a b"
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_at_any_depth(toml):
+    assert "'samplin' is not known" in refused(overrides=["samplin.frames=3"])
+    assert "did you mean 'sampling.frames'?" in refused(overrides=["sampling.frame=3"])
+    assert "did you mean 'decode.gpus'?" in refused(overrides=["decode.gpu=1"])
+    assert "did you mean 'share'?" in refused(toml("shar = 1\n"))
+    assert "'' is not known" in refused(overrides=["=3"])
+
+
+def test_a_bad_value_is_named_with_its_key_and_what_is_allowed(toml):
+    assert refused(overrides=["sampling.frames=0"]) == "sampling.frames '0': Input should be greater than or equal to 1"
+    assert "sampling.mode 'x'" in refused(overrides=["sampling.mode=x"])
+    assert "'uniform' or 'rate'" in refused(toml("[sampling]\nmode = 'x'\n"))
+    assert "min_actors=5 is more than max_actors=2" in refused(overrides=["decode.min_actors=5", "decode.max_actors=2"])
+    assert "sampling 'much'" in refused(overrides=["sampling=much"])
+    assert len(refused(overrides=[f"share={'x' * 10_000}"])) < 300
+
+
+def test_a_value_is_not_a_section():
+    assert "'name' is a value, not a section" in refused(overrides=["name=a", "name.first=b"])
+    assert "write it as key=value" in refused(overrides=["sampling.frames"])
+
+
+def test_a_file_that_cannot_be_read_is_named_with_the_cause(toml, tmp_path):
+    assert "No such file" in refused(str(tmp_path / "nothing.toml"))
+    assert "directory" in refused(str(tmp_path))
+    assert "line 2" in refused(toml("share = 1\nshare = \n"))
+    assert "not valid TOML" in refused(toml(b"name = '\xff'"))
+
+
+def test_a_configuration_does_not_change_after_it_is_made():
+    with pytest.raises(ValidationError):
+        Sampling().frames = 3
+    with pytest.raises(ValidationError):
+        Limits(deadline=3)
+
+
+def test_sampling_has_a_name_that_tells_its_numbers():
+    assert str(Sampling()) == "uniform:50"
+    assert str(Sampling(mode="rate", rate_fps=0.5, max_frames=7)) == "rate:0.5:7"

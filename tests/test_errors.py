@@ -1,0 +1,28 @@
+import pickle
+
+import pytest
+
+from clipsum.errors import REASONS, ItemError, one_of
+from clipsum.records import Failure
+
+
+def test_an_item_error_crosses_a_process_border_whole():
+    error = pickle.loads(pickle.dumps(ItemError("corrupt", "decode", "packet 7")))
+    assert (error.reason, error.stage, error.detail) == ("corrupt", "decode", "packet 7")
+    assert str(error) == "corrupt at decode: packet 7"
+    assert Failure.of(error) == Failure("corrupt", "decode", "packet 7")
+
+
+def test_the_reasons_are_those_that_users_script_against():
+    expected = "not_found access_denied not_a_video no_video_stream corrupt unsupported_codec too_long too_large"
+    expected += " too_many_pixels timeout out_of_memory worker_died storage_error model_error"
+    assert expected.split() == list(REASONS)
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"), [("exactt", "(did you mean 'exact'?)"), ("zzz", "keyframe"), ("", "keyframe")]
+)
+def test_a_word_that_is_not_known_is_named_with_all_that_are_and_the_nearest(value, hint):
+    message = str(one_of(value, ["exact", "keyframe"], "seek"))
+    assert message.startswith(f"seek '{value}' is not known: use one of exact, keyframe")
+    assert message.endswith(hint)
