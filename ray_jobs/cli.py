@@ -11,6 +11,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from clipsum.errors import UsageError
+from ray_jobs.bench import bench
 from ray_jobs.demo import demo
 from ray_jobs.kitchen import kitchen
 from ray_jobs.report import report
@@ -23,8 +24,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for job in (summarize, report, kitchen, demo):
-    app.command(no_args_is_help=job is not demo)(job)
+for job in (summarize, report, kitchen, demo, bench):
+    app.command(no_args_is_help=job not in (demo, bench))(job)
 
 
 def main(job: str | None = None) -> NoReturn:
@@ -39,7 +40,8 @@ def run(arguments: Sequence[str]) -> int:
     except UsageError as error:
         return _refuse(str(error))
     except TyperException as error:
-        return _refuse(_in_one_line(error))
+        # a call without arguments has shown the help and has nothing to say
+        return _refuse(_in_one_line(error)) if error.format_message() else 2
     except (KeyboardInterrupt, Abort):
         return 130
     return code if isinstance(code, int) else 0

@@ -5,13 +5,17 @@ import os
 import secrets
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import ray
+
 from clipsum.errors import UsageError
 from ray_jobs.pools import Machine
 
+KNOCK_S = 10.0
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
@@ -24,20 +28,25 @@ QUIET = {
 def connected(address: str | None = None, local_example: str | None = None) -> Iterator[Machine]:
     """Connect, tell what the cluster has, and leave: a private Ray ends with every process that it started.
 
+    Where this process is connected already, it stays so.
+
     Raises: UsageError for a cluster that does not answer, or of several machines when there is a `local_example`, a
     path that only this machine has.
     """
+    if ray.is_initialized():
+        yield _machine()
+        return
     given = address or os.environ.get("RAY_ADDRESS")
     if given in (None, "", "local"):
         yield from _private()
         return
-    import ray
-
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     try:
-        ray.init(address=given, logging_level=logging.ERROR, log_to_driver=False)
-    except (ConnectionError, TimeoutError, ValueError, RuntimeError) as error:
+        _knock(str(given))
+        with _silent_stderr():
+            ray.init(address=given, logging_level=logging.ERROR, log_to_driver=False)
+    except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().split("\n")[0]
         raise UsageError(f"no Ray cluster answers at '{given}' ({reason}): name one with --address, or none") from error
     try:
@@ -47,40 +56,55 @@ def connected(address: str | None = None, local_example: str | None = None) -> I
         ray.shutdown()
 
 
+def _knock(address: str) -> None:
+    """Raise OSError when nothing listens at `host:port`: Ray itself would wait for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_S).close()
+
+
 def _private() -> Iterator[Machine]:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    if "RAY_AUTH_MODE" not in os.environ:
-        # a token of this run alone: without one Ray would write one into the home folder, or let any user in
-        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
-    import ray
-
+    # Ray guards a cluster that it starts by a token, and would write one into the home folder were none given
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     folder = tempfile.mkdtemp(prefix="clipsum-ray-")
     try:
-        ray.init(
-            address="local",
-            include_dashboard=False,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-            _temp_dir=folder,
-        )
+        with _silent_stderr():
+            ray.init(
+                address="local",
+                include_dashboard=False,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+                _temp_dir=folder,
+            )
         yield _machine()
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _machine() -> Machine:
-    import ray
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Send the process's stderr nowhere: Ray's C++ side announces there that it was asked to be quiet."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
+
+def _machine() -> Machine:
     resources = ray.cluster_resources()
     return Machine(resources.get("CPU", 0.0), resources.get("GPU", 0.0))
 
 
 def _refuse_local(local_example: str | None, address: str) -> None:
     """Raise UsageError when `local_example` is a path that some machine of the cluster does not have."""
-    import ray
-
     hosts = {node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
     if local_example and hosts != {socket.gethostname()}:
         raise UsageError(

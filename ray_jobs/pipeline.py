@@ -6,9 +6,9 @@ taken, so at most a few blocks per actor are in the object store.
 """
 
 import logging
+import warnings
 from collections.abc import Generator, Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ import ray.data
 from numpy.typing import NDArray
 from ray.data import ActorPoolStrategy, DataContext, Dataset
 from ray.exceptions import RayTaskError
+from ray.util.annotations import RayDeprecationWarning
 
 from clipsum.config import Limits
 from clipsum.errors import UsageError
@@ -84,19 +85,23 @@ def _dataset(listed: Listed, todo: NDArray[np.bool_], settings: StageSettings, p
 
 
 def _stage(dataset: Dataset, stage: type[StageActor], settings: StageSettings, pool: ActorPool, videos: int) -> Dataset:
-    optional: dict[str, Any] = {"memory": pool.memory_bytes} if pool.memory_bytes else {}
-    return dataset.map_batches(
-        stage,
-        fn_constructor_args=(settings,),
-        batch_size=videos,
-        batch_format="pyarrow",
-        zero_copy_batch=True,
-        num_cpus=pool.cpus,
-        num_gpus=pool.gpus,
-        max_task_retries=MAX_TASK_RETRIES,
-        compute=ActorPoolStrategy(min_size=pool.min_actors, max_size=pool.max_actors, initial_size=pool.initial_actors),
-        **optional,
-    )
+    with warnings.catch_warnings():
+        # bounded retries have no named parameter yet, and without them a block that kills its actor goes on for ever
+        warnings.simplefilter("ignore", RayDeprecationWarning)
+        return dataset.map_batches(
+            stage,
+            fn_constructor_args=(settings,),
+            batch_size=videos,
+            batch_format="pyarrow",
+            zero_copy_batch=True,
+            num_cpus=pool.cpus,
+            num_gpus=pool.gpus,
+            memory=pool.memory_bytes,
+            max_task_retries=MAX_TASK_RETRIES,
+            compute=ActorPoolStrategy(
+                min_size=pool.min_actors, max_size=pool.max_actors, initial_size=pool.initial_actors
+            ),
+        )
 
 
 def _read_manifest(_: pa.Table, listed: Listed, todo: NDArray[np.uint8]) -> Iterator[pa.Table]:

@@ -8,12 +8,12 @@ import time
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
-from clipsum.video.worker import VideoDecoder
 
 from clipsum import rows
 from clipsum.config import Limits, Preprocessing, Sampling, Seek
 from clipsum.rows import Outcome
 from clipsum.transcript.find import find_transcript, or_embedded
+from clipsum.video.worker import VideoDecoder
 from ray_jobs.item import Item, Stopwatch, guarded, pack
 from ray_jobs.manifest import refs_of
 
