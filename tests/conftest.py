@@ -55,7 +55,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwiftServer]
 
 @pytest.fixture
 def s3(s3_server: SwiftServer, monkeypatch: pytest.MonkeyPatch) -> S3:
-    from clipsum.storage.s3 import client
+    from clipsum.storage.s3_client import client
 
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
@@ -67,7 +67,7 @@ def s3(s3_server: SwiftServer, monkeypatch: pytest.MonkeyPatch) -> S3:
 @pytest.fixture
 def disturbed(s3: S3) -> Iterator[SwiftServer]:
     """The server, to be stopped in part: the client slows down when it meets a busy one, and is dropped afterwards."""
-    from clipsum.storage.s3 import _client_of
+    from clipsum.storage.s3_client import _client_of
 
     yield s3.server
     _client_of.cache_clear()

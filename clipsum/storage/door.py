@@ -7,6 +7,7 @@ from typing import Protocol
 from clipsum.errors import ItemError, Reason, UsageError
 from clipsum.storage import https, local, s3
 from clipsum.storage.reader import RangeReader
+from clipsum.storage.s3_client import patience
 from clipsum.storage.uri import Scheme, StoredObject, join, scheme_of, shown, split_s3
 
 
@@ -113,7 +114,7 @@ def check_writable(uri: str) -> None:
     """Write a small file below `uri` and remove it. Raises: UsageError, one line."""
     probe = join(uri, ".clipsum-writable")
     try:
-        with s3.patience(0):
+        with patience(0):
             write_bytes(probe, b"")
     except ItemError as error:
         raise _refused(f"cannot write to '{shown(uri)}'", probe, error) from error
@@ -123,7 +124,7 @@ def check_writable(uri: str) -> None:
 def check_readable(uri: str) -> bool:
     """Does the store answer, and is something there? Raises: UsageError, one line, where it refuses or is away."""
     try:
-        with s3.patience(0):
+        with patience(0):
             return exists(uri)
     except ItemError as error:
         raise _refused(f"cannot read '{shown(uri)}'", uri, error) from error

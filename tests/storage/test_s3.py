@@ -6,7 +6,7 @@ import pytest
 
 from clipsum import storage
 from clipsum.errors import ItemError, UsageError
-from clipsum.storage.s3 import patience
+from clipsum.storage.s3_client import patience
 from tests.storage.wire import Wire
 
 ODD_KEYS = ["a b/é %41.bin", "a b/+&=;,?#.bin", "a b//empty name.bin", "a b/日本/x.bin", "a b/[x] *.bin", "a b/'\".bin"]
@@ -139,10 +139,11 @@ def test_an_object_that_changes_while_it_is_read_is_not_mixed(s3):
         assert "412" in fails("storage_error", reader.read, 10)
 
 
-def test_a_store_that_is_busy_is_asked_again_until_it_answers(s3, disturbed):
+@pytest.mark.parametrize("part", ["object", "proxy"])  # the one gives 503s, the other refuses connections
+def test_a_store_that_is_busy_or_away_is_asked_again_until_it_answers(s3, disturbed, part):
     storage.write_bytes(f"{s3.uri}/v", b"abc")
-    disturbed.stop("object")
-    back = threading.Timer(5.0, disturbed.start, ["object"])
+    disturbed.stop(part)
+    back = threading.Timer(5.0, disturbed.start, [part])
     back.start()
     try:
         assert storage.read_bytes(f"{s3.uri}/v") == b"abc"

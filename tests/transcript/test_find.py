@@ -3,7 +3,7 @@ import pytest
 from clipsum import storage
 from clipsum.errors import ItemError
 from clipsum.records import Segment, Transcript, VideoRef
-from clipsum.storage.s3 import patience
+from clipsum.storage.s3_client import patience
 from clipsum.transcript.find import MAX_BYTES, find_transcript, or_embedded
 
 CUE = "WEBVTT\n\n00:01.000 --> 00:02.000\n{}\n"
