@@ -68,7 +68,10 @@ def write_bytes(uri: str, data: bytes) -> None:
 def download(uri: str, path: Path) -> None:
     """Copy an object to `path`, several parts at once and put in place in one step. Raises: ItemError."""
     bucket, key = split_s3(uri)
-    ask(uri, lambda: client().download_file(bucket, key, str(path)))
+    try:
+        ask(uri, lambda: client().download_file(bucket, key, str(path)))
+    except OSError as error:
+        raise ItemError("storage_error", "open", f"{uri} to {path}: {error.strerror}") from error
 
 
 def delete(uri: str) -> None:

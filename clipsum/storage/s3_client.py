@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 import boto3
+from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -26,7 +27,6 @@ from botocore.exceptions import (
     ParamValidationError,
     PartialCredentialsError,
     ProfileNotFound,
-    ResponseStreamingError,
     SSLError,
     TokenRetrievalError,
 )
@@ -44,7 +44,8 @@ PATIENCE_S = 60.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 8.0
 ENVIRONMENT = ("ENDPOINT_URL", "ENDPOINT_URL_S3", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN", "PROFILE")
 REFUSED = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, TokenRetrievalError, ProfileNotFound)
-PASSING = (NotConnectedError, FlexibleChecksumError, HTTPClientError, IncompleteReadError, ResponseStreamingError)
+PASSING = (NotConnectedError, HTTPClientError, IncompleteReadError, FlexibleChecksumError, Boto3Error)
+PASSING_STATUS = (429, 500, 502, 503, 504)
 PASSING_CODES = ("RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded")
 BY_STATUS: dict[int, Reason] = {401: "access_denied", 403: "access_denied", 404: "not_found"}
 BY_CODE: dict[str, Reason] = {  # where the status alone says something else
@@ -93,7 +94,7 @@ def _passes(error: BaseException | None) -> bool:
     """Is asking again of use?"""
     if isinstance(error, ClientError):
         code = error.response["Error"].get("Code", "")
-        return status_of(error) >= 500 or status_of(error) == 429 or code in PASSING_CODES
+        return status_of(error) in PASSING_STATUS or code in PASSING_CODES
     return isinstance(error, PASSING) and not isinstance(error, SSLError)
 
 
@@ -122,7 +123,7 @@ def _asking(uri: str) -> Iterator[None]:
         raise ItemError("access_denied", "open", f"{uri}: {error}") from error
     except ParamValidationError as error:
         raise ItemError("not_found", "open", f"{uri}: {' '.join(str(error).split())}") from error
-    except BotoCoreError as error:
+    except (BotoCoreError, Boto3Error) as error:
         raise ItemError("storage_error", "open", f"{uri}: {error}") from error
 
 

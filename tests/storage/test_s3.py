@@ -243,6 +243,16 @@ def test_a_large_object_is_downloaded_whole(s3, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["copy"]
 
 
+def test_a_download_that_breaks_off_leaves_no_rest_and_says_why(s3, wire, tmp_path):
+    storage.write_bytes(f"{s3.uri}/v", os.urandom(2**20))
+    wire(cuts=100, cut_bytes=100_000)
+    with patience(0):
+        fails("storage_error", storage.download, f"{s3.uri}/v", tmp_path / "copy")
+    assert list(tmp_path.iterdir()) == []
+    fails("not_found", storage.download, f"{s3.uri}/nothing", tmp_path / "copy")
+    fails("storage_error", storage.download, f"{s3.uri}/v", tmp_path / "no folder" / "copy")
+
+
 def test_many_threads_share_one_client(s3):
     storage.write_bytes(f"{s3.uri}/v", b"0123456789")
     found = []
