@@ -97,6 +97,10 @@ class DecodeAndEncode:
         singles = (table.slice(i, 1) for i in range(table.num_rows))
         return pack([self._encode.encode(self._decode.decode(single))[0] for single in singles])
 
+    def close(self) -> None:
+        """End the decoding process."""
+        self._decode.close()
+
 
 class Summarize:
     """Items with embeddings and transcripts -> rows of the output, with the columns of `ACCOUNTING`."""

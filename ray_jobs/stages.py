@@ -48,6 +48,10 @@ class Decode:
         """Decode each row of a manifest table."""
         return pack(self.decode(table))
 
+    def close(self) -> None:
+        """End the decoding process."""
+        self._decoder.close()
+
     def decode(self, table: pa.Table) -> list[Item]:
         """The items of a manifest table, one per row, in its order."""
         return [

@@ -1,0 +1,46 @@
+"""One small Ray for all tests of the jobs, a tiny bundle of the real parts, and a few rendered videos."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import ray
+
+from clipsum.config import Sampling
+from clipsum.datasets.kitchen.corpus import write_split
+from tests.models.tiny import write_bundle
+
+
+@pytest.fixture(scope="session")
+def two_cores() -> Iterator[None]:
+    """Ray with two cores in this process, which every job then uses."""
+    folder = tempfile.mkdtemp(prefix="clipsum-ray-")
+    ray.init(
+        address="local",
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        object_store_memory=256 * 2**20,
+        _temp_dir=folder,
+    )
+    yield
+    ray.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A bundle with random weights, whose summaries are noise."""
+    folder = tmp_path_factory.mktemp("bundle")
+    write_bundle(str(folder / "bundle"), folder / "clip", sampling=Sampling(frames=8))
+    return str(folder / "bundle")
+
+
+@pytest.fixture(scope="session")
+def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of three short toy videos with narration."""
+    folder = tmp_path_factory.mktemp("kitchen")
+    write_split(folder, "test", 3, seed=5, workers=1, size_px=64)
+    return folder

@@ -1,0 +1,71 @@
+"""The one place where an item's error is caught, and the form in which items travel."""
+
+import numpy as np
+import pytest
+
+from clipsum.errors import ItemError, UsageError
+from clipsum.records import Failure, Frames, VideoRef
+from clipsum.rows import Outcome
+from ray_jobs.item import Item, guarded, pack, unpack
+
+
+def _item(index: int, failure: Failure | None = None) -> Item:
+    return Item(index, Outcome(VideoRef(f"/v/{index}", f"id{index}", "1"), failure=failure))
+
+
+def _refuses(*bad: int, error: Exception):
+    def work(items):
+        if any(item.index in bad for item in items):
+            raise error
+        return items
+
+    return work
+
+
+def test_one_bad_video_of_a_batch_fails_alone():
+    items = [_item(i) for i in range(4)]
+    done = guarded("encode", _refuses(2, error=ItemError("corrupt", "decode", "bad bits")), items)
+    assert [item.index for item in done] == [0, 1, 2, 3]
+    assert [item.outcome.failure for item in done] == [None, None, Failure("corrupt", "decode", "bad bits"), None]
+
+
+@pytest.mark.parametrize(("error", "reason"), [(KeyError("x"), "model_error"), (MemoryError("2 GiB"), "out_of_memory")])
+def test_an_unforeseen_error_is_a_failure_that_names_its_type_and_stage(error, reason):
+    [done] = guarded("summarize", _refuses(0, error=error), [_item(0)])
+    failure = done.outcome.failure
+    assert failure is not None
+    assert (failure.reason, failure.stage) == (reason, "summarize")
+    assert failure.detail.startswith(type(error).__name__)
+
+
+def test_a_failed_item_passes_later_stages_untouched():
+    failed, seen = _item(1, Failure("timeout", "decode", "")), []
+
+    def work(items):
+        seen.extend(item.index for item in items)
+        return items
+
+    assert guarded("encode", work, [_item(0), failed, _item(2)])[1] is failed
+    assert seen == [0, 2]
+
+
+def test_a_wrong_call_is_not_an_items_failure():
+    with pytest.raises(UsageError, match="fingerprint"):
+        guarded("summarize", _refuses(0, 1, error=UsageError("another fingerprint")), [_item(0), _item(1)])
+
+
+def test_a_failed_item_drops_its_pixels():
+    frames = Frames(np.array([0.5]), np.zeros((1, 8, 8, 3), np.uint8), np.array([True]))
+    item = Item(0, _item(0).outcome, frames=frames)
+    [done] = guarded("encode", _refuses(0, error=RuntimeError("x")), [item])
+    assert done.frames is None
+
+
+def test_items_travel_whole():
+    pixels = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
+    item = Item(7, _item(7).outcome, frames=Frames(np.array([0.5, 1.5]), pixels, np.array([True, False])))
+    table = pack([item, _item(8)])
+    assert table["index"].to_pylist() == [7, 8]
+    back, _ = unpack(table)
+    assert np.array_equal(back.frames.pixels, pixels)
+    assert back.outcome == item.outcome

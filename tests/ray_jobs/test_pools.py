@@ -1,0 +1,75 @@
+"""Pools fit their machine, or are refused with the arithmetic."""
+
+import pytest
+
+from clipsum.config import Sampling
+from clipsum.errors import UsageError
+from ray_jobs.config import StagePool, SummarizeConfig
+from ray_jobs.pools import BLOCK_BYTES, Machine, Plan, plan
+
+UNIFORM = Sampling(frames=50)
+
+
+def _plan(machine: Machine, videos: int = 10_000, sampling: Sampling = UNIFORM, size_px: int = 224, **pools) -> Plan:
+    return plan(SummarizeConfig(**pools), sampling, size_px, machine, videos)
+
+
+@pytest.mark.parametrize("cores", [2, 3, 4, 7, 8, 16, 64, 200])
+@pytest.mark.parametrize("gpus", [0, 1, 8])
+def test_automatic_pools_fit_every_machine(cores, gpus):
+    chosen = _plan(Machine(cores, gpus))
+    assert sum(pool.min_actors * pool.cpus for pool in chosen.pools.values()) <= cores - 1 + 1e-6
+    assert sum(pool.max_actors * pool.gpus for pool in chosen.pools.values()) <= gpus + 1e-6
+    assert all(1 <= pool.min_actors <= pool.initial_actors <= pool.max_actors for pool in chosen.pools.values())
+
+
+def test_every_pool_may_grow_to_all_of_two_cores_at_once():
+    chosen = _plan(Machine(2))
+    assert sum(pool.max_actors * pool.cpus for pool in chosen.pools.values()) <= 1 + 1e-3
+    assert [pool.max_actors for pool in chosen.pools.values()] == [2, 2, 2]
+
+
+def test_a_gpu_is_shared_by_both_models_from_the_start():
+    chosen = _plan(Machine(32, 2))
+    assert (chosen.encode.gpus, chosen.summarize.gpus) == (0.5, 0.5)
+    assert (chosen.encode.initial_actors, chosen.summarize.initial_actors) == (2, 2)
+
+
+def test_few_videos_get_few_model_actors():
+    assert _plan(Machine(64), videos=12).encode.max_actors == 1
+
+
+def test_too_much_is_refused_with_the_arithmetic():
+    with pytest.raises(UsageError) as caught:
+        _plan(Machine(2), decode=StagePool(cpus=0.5), encode=StagePool(cpus=0.5), summarize=StagePool(cpus=0.5))
+    assert "decode 1 x 0.5 + encode 1 x 0.5 + summarize 1 x 0.5 = 1.5 CPUs" in str(caught.value)
+    assert "2 cores less one" in str(caught.value)
+
+
+def test_gpus_that_are_not_there_are_refused():
+    with pytest.raises(UsageError, match=r"encode 1 x 1 .* = 1 GPUs at least and the cluster has 0"):
+        _plan(Machine(8), encode=StagePool(gpus=1))
+
+
+def test_bounds_that_cross_are_refused():
+    with pytest.raises(UsageError, match="min_actors=3, initial_actors=2, max_actors=4"):
+        _plan(Machine(64), decode=StagePool(min_actors=3, initial_actors=2, max_actors=4))
+
+
+def test_what_is_given_is_kept_and_the_rest_is_chosen():
+    chosen = _plan(Machine(64), decode=StagePool(max_actors=3))
+    assert (chosen.decode.min_actors, chosen.decode.max_actors, chosen.decode.threads) == (1, 3, 1)
+
+
+@pytest.mark.parametrize("frames", [1, 50, 100, 400])
+def test_a_block_of_frames_stays_small(frames):
+    chosen = _plan(Machine(8), sampling=Sampling(frames=frames))
+    assert not chosen.fused
+    assert max(chosen.decode_batch, chosen.encode_batch) * frames * 224 * 224 * 3 <= BLOCK_BYTES
+
+
+@pytest.mark.parametrize("sampling", [Sampling(frames=5000), Sampling(mode="rate", max_frames=5000)])
+def test_pixels_of_thousands_of_frames_never_leave_their_actor(sampling):
+    chosen = _plan(Machine(8), sampling=sampling)
+    assert chosen.fused
+    assert list(chosen.pools) == ["encode", "summarize"]
