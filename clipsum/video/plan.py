@@ -45,4 +45,4 @@ def _nearest(values: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArra
     right = np.clip(np.searchsorted(values, wanted), 1, max(len(values) - 1, 1))
     right = np.minimum(right, len(values) - 1)
     left = np.maximum(right - 1, 0)
-    return np.where(wanted - values[left] <= values[right] - wanted, left, right)
+    return np.where(wanted - values[left] <= values[right] - wanted + EPSILON_S, left, right)

@@ -85,7 +85,7 @@ def _demux(media: Media) -> list[Row]:
         for packet in media.container.demux(media.stream):
             dts = packet.dts if packet.dts is not None else packet.pts
             pts = packet.pts if packet.pts is not None else dts
-            if media.source.blank and packet.has_sidedata("new_extradata"):
+            if media.source.blank and any(note.data_type == "new_extradata" for note in packet.iter_sidedata()):
                 break  # the codec's set-up changes on the way: single packets are not enough
             if packet.size and pts is not None and dts is not None:
                 position = -1 if packet.pos is None else packet.pos
