@@ -4,7 +4,6 @@ N frames, M texts, H = W = `preprocessing.size_px`, D width of the shared space.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,9 +13,11 @@ from torch import Tensor
 from clipsum.config import Preprocessing
 from clipsum.encoders.base import EncoderSpec, Precision, fingerprint
 from clipsum.encoders.clip_files import LoadedClip, copy_clip, read_clip
+from clipsum.encoders.patches import takes_raw_pixels
 from clipsum.encoders.precision import choose_dtype
 
-FRAMES_A_BATCH = 64  # bounds memory: 64 frames of 224 px are 39 MB in float32, about 1 GB of states in ViT-B/32
+# Bounds memory: a frame of 224 px takes some 15 MB of states in ViT-B/32. On a CPU more than this leaves its caches.
+FRAMES_A_CHUNK = {"cpu": 32, "gpu": 256}
 
 
 class ClipEncoder:
@@ -27,12 +28,14 @@ class ClipEncoder:
         self.device = torch.device(device)
         self.dtype = choose_dtype(precision, self.device, loaded.model)
         self._tokenizer = loaded.tokenizer
-        model = loaded.model.to(self.device, self.dtype).to(memory_format=torch.channels_last)
-        self._model: Any = model.eval().requires_grad_(False)
+        self._model = loaded.model
+        self._raw = takes_raw_pixels(self._model.visual, spec.preprocessing)
+        self._model.to(self.device, self.dtype).to(memory_format=torch.channels_last).eval().requires_grad_(False)
         mean, std = (torch.tensor(values).view(3, 1, 1) for values in (spec.preprocessing.mean, spec.preprocessing.std))
         # (pixel / 255 - mean) / std as one multiplication and one addition.
         self._scale = (1 / (255 * std)).to(self.device)
         self._shift = (-mean / std).to(self.device)
+        self._chunk = FRAMES_A_CHUNK["cpu" if self.device.type == "cpu" else "gpu"]
 
     @property
     def name(self) -> str:
@@ -63,10 +66,10 @@ class ClipEncoder:
                 f"frames are {pixels.shape} {pixels.dtype}, {self.name} takes (N, {size}, {size}, 3) uint8"
             )
         vectors = np.zeros((len(pixels), self.width), np.float32)
-        for start in range(0, len(pixels), FRAMES_A_BATCH):
-            chunk = torch.from_numpy(np.ascontiguousarray(pixels[start : start + FRAMES_A_BATCH]))
+        for start in range(0, len(pixels), self._chunk):
+            chunk = torch.from_numpy(np.ascontiguousarray(pixels[start : start + self._chunk]))
             found = self._normalised(self._model.encode_image(self._prepare(chunk)))
-            vectors[start : start + FRAMES_A_BATCH] = found.numpy(force=True)
+            vectors[start : start + self._chunk] = found.numpy(force=True)
         return vectors
 
     @torch.inference_mode()
@@ -87,9 +90,9 @@ class ClipEncoder:
         copy_clip(self.spec.name, self.spec.pretrained or self.spec.weights, folder)
 
     def _prepare(self, pixels: Tensor) -> Tensor:
-        """Frames (N, H, W, 3) uint8 -> (N, 3, H, W) as the model takes them, still laid out with the colours last."""
-        frames = pixels.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
-        return (frames * self._scale + self._shift).to(self.dtype)
+        """Frames (N, H, W, 3) uint8 as they are, or normalised (N, 3, H, W) with the colours last in memory."""
+        frames = pixels.to(self.device, non_blocking=True)
+        return frames if self._raw else (frames.permute(0, 3, 1, 2) * self._scale + self._shift).to(self.dtype)
 
     @staticmethod
     def _normalised(vectors: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ class LoadedClip:
     name: str
     tag: str | None
     weights: str | None
-    model: torch.nn.Module
+    model: Any
     tokenizer: Any
     model_cfg: dict[str, Any]
     preprocessing: Preprocessing

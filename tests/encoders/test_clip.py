@@ -5,12 +5,15 @@ import numpy as np
 import open_clip
 import pytest
 import torch
+from open_clip.transformer import VisionTransformer
 from PIL import Image
 
+from clipsum.config import Preprocessing
 from clipsum.encoders import clip_files
 from clipsum.encoders.base import EncoderSpec
 from clipsum.encoders.clip import load_clip
 from clipsum.encoders.load import load_encoder
+from clipsum.encoders.patches import Patches, takes_raw_pixels
 from clipsum.encoders.precision import choose_dtype
 from clipsum.errors import UsageError
 from tests.encoders.tiny_clips import write_tiny_clip
@@ -182,3 +185,24 @@ def test_auto_is_bf16_only_for_a_transformer_on_a_processor_that_has_it(folder, 
     assert choose_dtype("auto", cpu, convolutions) == torch.float32
     assert choose_dtype("fp32", cpu, transformer) == torch.float32
     assert choose_dtype("bf16", cpu, convolutions) == torch.bfloat16
+
+
+def test_one_product_over_raw_pixels_is_normalisation_and_convolution():
+    prep = Preprocessing(size_px=24, mean=(0.1, 0.5, 0.8), std=(0.2, 0.3, 0.4))
+    torch.manual_seed(0)
+    convolution = torch.nn.Conv2d(3, 10, 8, 8, bias=False)
+    pixels = torch.from_numpy(_pictures(3, 24))
+    normal = (pixels / 255 - torch.tensor(prep.mean)) / torch.tensor(prep.std)
+    expected = convolution(normal.permute(0, 3, 1, 2))
+    torch.testing.assert_close(Patches(convolution, prep)(pixels), expected, atol=1e-5, rtol=0)
+
+
+def test_pixels_stay_exact_in_bf16():
+    pixels = torch.arange(256, dtype=torch.uint8)
+    assert torch.equal(pixels.bfloat16().sub(128), pixels.float() - 128)
+
+
+def test_a_frame_that_is_no_whole_number_of_patches_is_left_to_open_clip():
+    visual = VisionTransformer(20, 8, 16, 1, 2, 4.0, output_dim=8)
+    assert not takes_raw_pixels(visual, Preprocessing(size_px=20))
+    assert isinstance(visual.conv1, torch.nn.Conv2d)
