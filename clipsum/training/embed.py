@@ -35,7 +35,8 @@ def save_embeddings(path: Path, embedded: Mapping[str, tuple[Embeddings, float]]
         raise ValueError(f"embeddings for {path} are of {len(kinds)} kinds (fingerprint, sampling, seek), expected 1")
     fingerprint, sampling, seek = kinds.pop()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
         np.savez(
             file,
             video_ids=np.array(list(embedded)),
@@ -47,6 +48,7 @@ def save_embeddings(path: Path, embedded: Mapping[str, tuple[Embeddings, float]]
             sampling=np.array(sampling),
             seek=np.array(seek),
         )
+    part.rename(path)
 
 
 def load_embeddings(path: Path) -> dict[str, tuple[Embeddings, float]]:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from open_clip.model import CLIP
+from pydantic import Field, model_validator
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import Tensor, nn
 from torch.nn import functional
@@ -34,25 +35,32 @@ SINGLES: tuple[tuple[Slot, ...], ...] = tuple((slot,) for slot in SLOTS)
 PAIRS: tuple[tuple[Slot, ...], ...] = tuple(tuple(slot for slot in SLOTS if slot != left_out) for left_out in SLOTS)
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 LARGEST_SCALE = 100.0
+CLIP_THREADS = 2  # fixed, so that the same seed gives the same weights on any number of cores
 TAUGHT_FILE = "taught_from.json"
 
 
 class TinyClipConfig(Config):
     """Sizes of the tiny CLIP and how it is taught."""
 
-    image_size: int = 64
-    width: int = 16
+    image_size: int = Field(default=64, ge=32, multiple_of=32)
+    width: int = Field(default=16, ge=2)
     blocks: tuple[int, int, int, int] = (1, 1, 1, 1)
-    embed_dim: int = 64
-    text_width: int = 64
-    text_layers: int = 2
-    context_length: int = 12
-    batch: int = 256
-    steps: int = 600
-    warmup_steps: int = 100
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.05
-    seed: int = 0
+    embed_dim: int = Field(default=64, ge=1)
+    text_width: int = Field(default=64, ge=32, multiple_of=32)
+    text_layers: int = Field(default=2, ge=1)
+    context_length: int = Field(default=12, ge=3)
+    batch: int = Field(default=256, ge=2)
+    steps: int = Field(default=600, ge=4)
+    warmup_steps: int = Field(default=100, ge=2)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    weight_decay: float = Field(default=0.05, ge=0)
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _schedule(self) -> "TinyClipConfig":
+        if self.warmup_steps >= self.steps:
+            raise ValueError(f"warmup_steps={self.warmup_steps} is not less than steps={self.steps}")
+        return self
 
     def model_cfg(self, vocabulary: int) -> dict[str, object]:
         """The model's configuration in open_clip's own words."""

@@ -1,0 +1,170 @@
+"""`make kitchen-tiny`: from nothing but a seed to the bundle that ships with the package.
+
+    python -m clipsum.training.kitchen_tiny [--work DIR] [--output DIR] [--config FILE] [--set key=value]
+
+Corpus, tiny CLIP, embeddings and models are kept in the work folder, each written whole, so that a second start goes
+on with what is missing.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from pydantic import Field
+from safetensors.torch import load_file
+
+from clipsum.config import Config, Preprocessing, Sampling, Seek, load
+from clipsum.datasets.kitchen.corpus import generate_corpus
+from clipsum.encoders.clip import ClipEncoder, load_clip
+from clipsum.models.bundle import BUNDLED, DEFAULT_BUNDLE, save_bundle
+from clipsum.models.summarizer import ClipSum
+from clipsum.training.embed import embed_manifest
+from clipsum.training.frames import read_frames
+from clipsum.training.kitchen_card import FIGURES, Sizes, card, slots_read
+from clipsum.training.kitchen_recipe import KitchenRecipe, Trained, write_summaries
+from clipsum.training.quality import Part, read_parts, train_or_load
+from clipsum.training.quality_figures import score
+from clipsum.training.tiny_clip import CLIP_THREADS, TAUGHT_FILE, TinyClipConfig, save_tiny_clip, train_tiny_clip
+
+SPLITS = ("train", "validation", "ood")
+
+
+class BuildConfig(Config):
+    """All that decides what comes out. The defaults are what ships."""
+
+    corpus_seed: int = Field(default=0, ge=0)
+    videos: int = Field(default=3_900, ge=4)
+    clip_frames_a_video: int = Field(default=20, ge=1)
+    clip: TinyClipConfig = TinyClipConfig()
+    sampling: Sampling = Sampling()
+    seek: Seek = "auto"
+    clipsum: KitchenRecipe = KitchenRecipe()
+
+    @property
+    def trained_on(self) -> str:
+        """In words, for `bundle.json` and the card."""
+        return f"the toy kitchen, {self.videos:,} videos of seed {self.corpus_seed}, training split only"
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Make what is missing, in order, and write the bundle."""
+    parser = argparse.ArgumentParser(prog="python -m clipsum.training.kitchen_tiny", description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("build/kitchen-tiny"), help="folder for what comes before")
+    parser.add_argument("--output", default=str(BUNDLED / DEFAULT_BUNDLE), help="folder or s3:// place of the bundle")
+    parser.add_argument("--config", help="TOML file with keys of BuildConfig")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one key of BuildConfig")
+    given = parser.parse_args(words)
+    config = load(BuildConfig, given.config, given.set)
+    started = time.monotonic()
+    make_corpus(given.work / "corpus", config)
+    teach_clip(given.work, config)
+    embed_splits(given.work, config)
+    write_bundle(given.work, config, given.output)
+    _say(f"{given.output} made in {(time.monotonic() - started) / 60:.0f} min")
+
+
+def make_corpus(folder: Path, config: BuildConfig) -> None:
+    """Render the corpus, unless its last manifest is there."""
+    if (folder / "ood" / "manifest.jsonl").is_file():
+        return
+
+    def report(done: int, total: int) -> None:
+        if done % 500 == 0:
+            _say(f"corpus: {done} of {total} videos")
+
+    generate_corpus(folder, config.videos, config.corpus_seed, split_ood=True, on_done=report)
+
+
+def teach_clip(work: Path, config: BuildConfig) -> None:
+    """Train the tiny CLIP on frames of the training split, unless it is there."""
+    if (work / "tiny-clip" / TAUGHT_FILE).is_file():
+        return
+    torch.set_num_threads(CLIP_THREADS)
+    prep = Preprocessing(size_px=config.clip.image_size)
+    frames = read_frames(work / "corpus" / "train" / "manifest.jsonl", config.clip_frames_a_video, prep)
+    save_tiny_clip(train_tiny_clip(frames, config.clip, _say), work / "tiny-clip")
+
+
+def embed_splits(work: Path, config: BuildConfig) -> None:
+    """Embed each split that training and the card need, unless it is there."""
+    encoder = load_clip(str(work / "tiny-clip"))
+    for split in SPLITS:
+        path = work / "embeddings" / f"{split}.npz"
+        if not path.is_file():
+            embed_manifest(work / "corpus" / split / "manifest.jsonl", encoder, config.sampling, config.seek, path)
+            _say(f"embedded {split}")
+
+
+def write_bundle(work: Path, config: BuildConfig, place: str) -> None:
+    """Train ClipSum, and text-only beside it, score both where nothing was trained, and save the former."""
+    torch.set_num_threads(1)  # the sums of several threads are not the same to the bit
+    parts = read_parts(work / "embeddings")
+    models = work / "models"
+    models.mkdir(exist_ok=True)
+    trained = {name: train_or_load(name, 0, parts, config.clipsum, models) for name in ("both", "text")}
+    encoder = load_clip(str(work / "tiny-clip"))
+    metrics = _summary_scores(trained, parts) | _slots_read(encoder, work / "corpus", config.clip_frames_a_video)
+    model, steps = trained["both"].model, config.clipsum.optimisation.steps
+    save_bundle(
+        place,
+        model=model,
+        tokenizer=trained["both"].tokenizer,
+        encoder=encoder,
+        sampling=config.sampling,
+        seek=config.seek,
+        card=card(metrics, _sizes(work / "tiny-clip", model), config.trained_on, steps, config.clipsum.batch_size),
+        trained_on=config.trained_on,
+        git_revision=_revision(),
+        metrics=metrics,
+    )
+
+
+def _summary_scores(trained: Mapping[str, Trained], parts: Mapping[str, Part]) -> dict[str, float]:
+    """`{split}.{system}.{figure}`: figures as in `Scores.row`."""
+    found: dict[str, float] = {}
+    for split in ("validation", "ood"):
+        videos, frames = parts[split].videos, parts[split].frames
+        for name, model in trained.items():
+            texts = write_summaries(model, videos, frames)
+            row = score(videos, [{v.video_id: text for v, text in zip(videos, texts, strict=True)}]).row()
+            found |= {f"{split}.{name}.{figure}": round(row[figure]["mean"], 4) for figure in FIGURES}
+    return found
+
+
+def _slots_read(encoder: ClipEncoder, corpus: Path, frames_a_video: int) -> dict[str, float]:
+    """`{split}.clip.{slot}`: how often the nearest caption names the slot's value, in percent."""
+    found: dict[str, float] = {}
+    for split in ("validation", "ood"):
+        frames = read_frames(corpus / split / "manifest.jsonl", frames_a_video, encoder.preprocessing)
+        found |= {f"{split}.clip.{slot}": round(share, 2) for slot, share in slots_read(encoder, frames).items()}
+    return found
+
+
+def _sizes(clip: Path, model: ClipSum) -> Sizes:
+    """Parameters, and megabytes as saved: CLIP in half precision, the rest in single."""
+    weights = clip / "open_clip_model.safetensors"
+    parameters = sum(weight.numel() for weight in model.parameters())
+    return Sizes(
+        clip=sum(tensor.numel() for tensor in load_file(weights).values()),
+        clipsum=parameters,
+        megabytes=(weights.stat().st_size + 4 * parameters) / 1e6,
+    )
+
+
+def _revision() -> str:
+    """The commit that this is run from, "unknown" outside a checkout."""
+    words = ("git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD")
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+if __name__ == "__main__":
+    main()
