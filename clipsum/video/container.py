@@ -8,6 +8,7 @@ from fractions import Fraction
 import av
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -129,10 +130,17 @@ def open_media(reader: RangeReader, limits: Limits) -> Iterator[Media]:
         yield media
 
 
-def keep_only(container: InputContainer, stream: Stream) -> None:
-    """Let libav pass over the packets of all other streams."""
-    for other in container.streams:
-        other.discard = Discard.default if other.index == stream.index else Discard.all
+def packets_of(media: Media, *streams: Stream) -> Iterator["Packet[Stream]"]:
+    """The packets of `streams` from here on, to the end or to where the file is broken."""
+    wanted = {stream.index for stream in streams}
+    for stream in media.container.streams:
+        stream.discard = Discard.default if stream.index in wanted else Discard.all
+    try:
+        for packet in media.container.demux(streams):
+            if packet.size:
+                yield packet
+    except av.FFmpegError:
+        return
 
 
 def _video_stream(container: InputContainer) -> VideoStream:

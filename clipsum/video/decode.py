@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from clipsum.config import Limits, Preprocessing, Sampling, Seek
 from clipsum.errors import ItemError
-from clipsum.records import Decoded, Frames
+from clipsum.records import Decoded, Frames, Segment
 from clipsum.storage import RangeReader, open_reader
 from clipsum.video.container import Media, open_media
 from clipsum.video.faults import faults
@@ -18,6 +18,7 @@ from clipsum.video.picture import Preprocessor
 from clipsum.video.plan import Target, choose
 from clipsum.video.runs import Picture, Prepare
 from clipsum.video.sampling import sample_times, stride_s
+from clipsum.video.subtitles import indexed_packets, segments, subtitle_stream
 from clipsum.video.timeline import Timeline, indexed_timeline, scanned_timeline
 from clipsum.video.ways import WAYS, Fetcher, Way
 
@@ -45,12 +46,12 @@ def decode_video(
     with reader, faults("decode"):
         if reader.size_bytes > limits.max_bytes:
             raise ItemError("too_large", "open", f"{reader.size_bytes} bytes is more than max_bytes={limits.max_bytes}")
-        with _opened(reader, limits, ways) as (media, timeline):
+        with _opened(reader, limits, want_subtitles, ways) as (media, timeline, subtitles):
             times_s = sample_times(sampling, timeline.duration_s)
             targets = choose(timeline, times_s, stride_s(times_s, timeline.duration_s), seek)
             fetcher = Fetcher(reader, limits, timeline, _prepare(media, prep))
             found, used = fetcher.fetch(media, [target.packet for target in targets], ways)
-            frames = _frames(media, prep, targets, found.pictures)
+            frames = _frames(media, targets, found.pictures)
         return Decoded(
             frames,
             timeline.duration_s,
@@ -58,18 +59,27 @@ def decode_video(
             bytes_read=reader.bytes_read,
             cpu_s=time.process_time() - started,
             strategy="+".join(used),
+            subtitles=subtitles,
         )
 
 
+Opened = tuple[Media, Timeline, tuple[Segment, ...]]
+
+
 @contextmanager
-def _opened(reader: RangeReader, limits: Limits, ways: Sequence[Way]) -> Iterator[tuple[Media, Timeline]]:
-    with open_media(reader, limits) as media:
+def _opened(reader: RangeReader, limits: Limits, want_subtitles: bool, ways: Sequence[Way]) -> Iterator[Opened]:
+    """The video, its timeline and its subtitles, by its index or by one reading of all of it."""
+    with ExitStack() as stack:
+        media = stack.enter_context(open_media(reader, limits))
         timeline = indexed_timeline(media) if "index" in ways else None
-        if timeline is not None:
-            yield media, timeline
-            return
-    with open_media(reader, limits) as media:
-        yield media, scanned_timeline(media)
+        if timeline is None and media.source.blank:
+            media = stack.enter_context(open_media(reader, limits))
+        texts = subtitle_stream(media.container) if want_subtitles else None
+        if timeline is None:
+            timeline, packets = scanned_timeline(media, *([texts] if texts else []))
+        else:
+            packets = indexed_packets(media, texts, reader) if texts else []
+        yield media, timeline, segments(media, texts, packets) if texts else ()
 
 
 def _prepare(media: Media, prep: Preprocessing) -> Prepare:
@@ -82,7 +92,7 @@ def _prepare(media: Media, prep: Preprocessing) -> Prepare:
     return prepare
 
 
-def _frames(media: Media, prep: Preprocessing, targets: list[Target], pictures: dict[int, Picture]) -> Frames:
+def _frames(media: Media, targets: list[Target], pictures: dict[int, Picture]) -> Frames:
     """The pictures by rising time, each time once."""
     exact = {pictures[target.packet].pts: target.exact for target in targets if target.packet in pictures}
     shown = {picture.pts: picture.pixels for picture in pictures.values()}

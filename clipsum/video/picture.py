@@ -32,7 +32,7 @@ class Preprocessor:
             frame,
             width,
             height,
-            "gbrp",  # planes of their own: libswscale then keeps full chroma, in two thirds of the time that rgb24 takes
+            "gbrp",  # in planes, libswscale keeps all the chroma, and takes two thirds of the time of rgb24
             src_colorspace=_colorspace(frame),
             dst_color_range=ColorRange.JPEG,
             interpolation=self._flags,

@@ -9,9 +9,9 @@ from typing import NamedTuple, TypeAlias
 import av
 import numpy as np
 from av.packet import Packet
+from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from clipsum.errors import ItemError
@@ -20,8 +20,7 @@ from clipsum.video.timeline import Timeline
 FIRST = -1  # a group that starts here is decoded from the very first packet
 DRAIN = (-2, None)
 Prepare = Callable[[VideoFrame], NDArray[np.uint8]]
-VideoPacket: TypeAlias = "Packet[VideoStream]"
-MaybePacket: TypeAlias = "Packet[VideoStream] | None"  # None where its bytes are missing
+MaybePacket: TypeAlias = "Packet[Stream] | None"  # None where its bytes are missing
 Fed = tuple[int, MaybePacket]  # with its place in decoding order
 
 

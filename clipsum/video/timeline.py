@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-import av
 import numpy as np
+from av.packet import Packet
+from av.stream import Stream
 from numpy.typing import NDArray
 
 from clipsum.errors import ItemError
-from clipsum.video.container import Media, keep_only
+from clipsum.video.container import Media, packets_of
 
+Entry = tuple[int, int, int, bool, bool]  # position, dts, size, key, discarded
 COVER_FRAMES = 3  # an index may end this many frames before the stream's stated end
 
 
@@ -58,64 +60,68 @@ def indexed_timeline(media: Media) -> Timeline | None:
     if "mp4" not in media.formats or media.source.fragmented:
         return None
     # plain copies: an entry borrows memory that moves
-    entries = [(e.pos, e.size, e.timestamp, e.is_keyframe, e.is_discard) for e in media.stream.index_entries]
+    entries = [(e.pos, e.timestamp, e.size, e.is_keyframe, e.is_discard) for e in media.stream.index_entries]
     media.source.blank = True
-    rows = _demux(media)
-    if [row[:3] for row in rows] != [entry[:3] for entry in entries]:
+    pts: list[int] = []
+    positions, duration = [], 0
+    for place, packet in enumerate(packets_of(media, media.stream)):
+        if packet.pts is None or place >= len(entries) or (entries[place][3] and _new_description(packet)):
+            return None
+        pts.append(packet.pts)
+        positions.append(packet.pos)
+        duration = packet.duration or duration
+    if not pts or positions != [entry[0] for entry in entries]:
         return None
-    rows = [(*row[:5], *entry[3:]) for row, entry in zip(rows, entries, strict=True)]
-    timeline = _build(media, rows, indexed=True)
+    timeline = _build(media, entries, pts, duration, indexed=True)
     stated_s = float((media.stream.duration or 0) * media.time_base)
     return timeline if timeline.duration_s > stated_s - COVER_FRAMES * _frame_s(media) else None
 
 
-def scanned_timeline(media: Media) -> Timeline:
-    """By reading all packets and decoding none: times and key flags, no use of positions. Raises: ItemError corrupt."""
-    return _build(media, _demux(media), indexed=False)
+def scanned_timeline(media: Media, *others: Stream) -> tuple[Timeline, list["Packet[Stream]"]]:
+    """By reading all packets and decoding none: times and key flags, no use of positions; and `others`' packets.
 
-
-Row = tuple[int, int, int, int, int, bool, bool]  # position, size, dts, pts, duration, key, discarded
-
-
-def _demux(media: Media) -> list[Row]:
-    """One row a packet, up to the end or to where the file is broken."""
-    keep_only(media.container, media.stream)
-    rows: list[Row] = []
-    try:
-        for packet in media.container.demux(media.stream):
-            dts = packet.dts if packet.dts is not None else packet.pts
-            pts = packet.pts if packet.pts is not None else dts
-            if media.source.blank and any(note.data_type == "new_extradata" for note in packet.iter_sidedata()):
-                break  # the codec's set-up changes on the way: single packets are not enough
-            if packet.size and pts is not None and dts is not None:
-                position = -1 if packet.pos is None else packet.pos
-                rows.append(
-                    (position, packet.size, dts, pts, packet.duration or 0, packet.is_keyframe, packet.is_discard)
-                )
-    except av.FFmpegError:
-        pass
-    return rows
-
-
-def _build(media: Media, rows: list[Row], indexed: bool) -> Timeline:
-    if not rows:
+    Raises: ItemError corrupt.
+    """
+    entries: list[Entry] = []
+    pts: list[int] = []
+    others_packets = []
+    duration = 0
+    for packet in packets_of(media, media.stream, *others):
+        shown = packet.pts if packet.pts is not None else packet.dts
+        if packet.stream_index != media.stream.index:
+            others_packets.append(packet)
+        elif shown is not None:
+            dts = packet.dts if packet.dts is not None else shown
+            entries.append((packet.pos or 0, dts, packet.size, packet.is_keyframe, packet.is_discard))
+            pts.append(shown)
+            duration = packet.duration or duration
+    if not pts:
         raise ItemError("corrupt", "index", "the video stream holds no packet")
-    positions, sizes, dts, pts, durations, keys, discarded = map(np.array, zip(*rows, strict=True))
-    seconds = media.seconds(pts)
-    last = int(np.argmax(pts))
-    tail_s = float(durations[last] * media.time_base) if durations[last] > 0 else _frame_s(media)
-    made_up = "avi" in media.formats and media.stream.codec_context.has_b_frames and len(np.unique(pts - dts)) == 1
+    return _build(media, entries, pts, duration, indexed=False), others_packets
+
+
+def _new_description(packet: "Packet[Stream]") -> bool:
+    """True where the codec's set-up changes on the way: then a packet is not decodable by its bytes alone."""
+    return any(note.data_type == "new_extradata" for note in packet.iter_sidedata())
+
+
+def _build(media: Media, entries: list[Entry], pts: list[int], duration: int, indexed: bool) -> Timeline:
+    positions, dts, sizes, keys, discarded = map(np.array, zip(*entries, strict=True))
+    times = np.array(pts)
+    seconds = media.seconds(times)
+    frame_s = float(duration * media.time_base) or _frame_s(media)
+    reordered = media.stream.codec_context.has_b_frames
     return Timeline(
-        pts,
+        times,
         dts,
         seconds,
         keys,
         ~discarded,
         positions,
         sizes,
-        duration_s=float(seconds[last]) + tail_s,
+        duration_s=float(seconds.max()) + frame_s,
         indexed=indexed,
-        ordered=not made_up,
+        ordered=not ("avi" in media.formats and reordered and len(np.unique(times - dts)) == 1),
     )
 
 

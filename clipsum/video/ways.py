@@ -6,15 +6,16 @@ pass over all of the video. What one way leaves unanswered, the next one tries.
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
-from typing import Literal, cast
+from typing import Literal
 
 import av
 from av.packet import Packet
+from av.stream import Stream
 
 from clipsum.config import Limits
 from clipsum.storage import RangeReader
-from clipsum.video.container import Media, keep_only, open_media
-from clipsum.video.runs import FIRST, Fed, Group, MaybePacket, Outcome, Prepare, Run, VideoPacket, group
+from clipsum.video.container import Media, open_media, packets_of
+from clipsum.video.runs import FIRST, Fed, Group, MaybePacket, Outcome, Prepare, Run, group
 from clipsum.video.timeline import Timeline
 
 Way = Literal["index", "seek", "forward"]
@@ -78,7 +79,7 @@ class Fetcher:
     def _packet(self, media: Media, place: int, data: bytes) -> MaybePacket:
         if len(data) < self._timeline.sizes[place]:
             return None
-        packet = cast(VideoPacket, Packet(len(data)))  # a buffer of libav's own, with the padding that codecs read into
+        packet: Packet[Stream] = Packet(len(data))  # a buffer of libav's own, with the padding that codecs read into
         packet.update(data)
         packet.pts, packet.dts = int(self._timeline.pts[place]), int(self._timeline.dts[place])
         packet.time_base = media.time_base
@@ -87,7 +88,6 @@ class Fetcher:
 
     def _by_seek(self, media: Media, wanted: Sequence[int]) -> Outcome:
         """Each group as far as its last wanted packet; else on to a later frame; else from the key packet before."""
-        keep_only(media.container, media.stream)
         halves = media.stream.codec_context.field_order >= MAYBE_HALVES
         total = Outcome(left=list(wanted))
         for back, relaxed in ((0, False), (0, True), (1, True)):
@@ -108,7 +108,7 @@ class Fetcher:
                 media.container.seek(int(pts[earlier]) if earlier != FIRST else 0, stream=media.stream)
             except av.FFmpegError:
                 return
-            packets = _demux(media)
+            packets = packets_of(media, media.stream)
             for packet in packets:
                 if packet.pts == pts[start] and packet.size == self._timeline.sizes[start]:
                     yield from enumerate(chain([packet], packets), start)
@@ -117,18 +117,7 @@ class Fetcher:
                     break
 
     def _forward(self, media: Media, wanted: Sequence[int]) -> Outcome:
-        keep_only(media.container, media.stream)
-        return self._run(media, Group(FIRST, list(wanted))).relaxed(enumerate(_demux(media)))
+        return self._run(media, Group(FIRST, list(wanted))).relaxed(enumerate(packets_of(media, media.stream)))
 
     def _run(self, media: Media, todo: Group) -> Run:
         return Run(media.stream.codec_context, self._timeline, todo, self._prepare)
-
-
-def _demux(media: Media) -> Iterator[VideoPacket]:
-    """The stream's packets up to its end, or up to where the file is broken."""
-    try:
-        for packet in media.container.demux(media.stream):
-            if packet.size:
-                yield packet
-    except av.FFmpegError:
-        return
