@@ -11,7 +11,7 @@ import torch
 
 from clipsum.config import Preprocessing, Sampling
 from clipsum.encoders.clip import load_clip
-from clipsum.errors import UsageError
+from clipsum.errors import ItemError, UsageError
 from clipsum.models import bundle as bundles
 from clipsum.models.bundle import load_bundle, read_manifest
 from tests.encoders.tiny_clips import write_tiny_clip
@@ -125,6 +125,21 @@ def test_a_missing_or_altered_file_is_refused_by_name(folder, name):
     assert f"file '{name}' has sha256" in _refusal(folder)
     (folder / name).unlink()
     assert f"lacks its file '{name}'" in _refusal(folder)
+
+
+def test_a_bundle_that_was_written_over_half_way_is_no_bundle(folder, tmp_path, monkeypatch):
+    write = bundles.storage.write_bytes
+
+    def fail_at_the_model(uri, data):
+        if uri.endswith("model.safetensors"):
+            raise ItemError("storage_error", "open", "disk full")
+        write(uri, data)
+
+    monkeypatch.setattr(bundles.storage, "write_bytes", fail_at_the_model)
+    with pytest.raises(ItemError, match="disk full"):
+        write_bundle(str(folder), tmp_path / "clip2", sampling=SAMPLING)
+    with pytest.raises(UsageError, match=r"bundle\.json"):
+        read_manifest(str(folder))
 
 
 def test_an_encoder_of_another_fingerprint_is_refused_with_both(folder):

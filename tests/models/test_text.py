@@ -71,6 +71,10 @@ def test_spread_stays_within_the_room_and_even_in_each_half_for_uneven_sentences
     assert sum(kept) >= min(room, sum(lengths)) - 30
 
 
+def test_every_other_of_equal_sentences_stays_when_half_may_the_first_of_them_too():
+    assert spread([10] * 6, 30) == [True, False] * 3
+
+
 def test_one_sentence_that_is_longer_than_the_limit_is_cut_and_counted(tokenizer):
     source = encode_source(tokenizer, _spoken("supercalifragilistic" * 3), 10, "spread")
     assert len(source.ids) == 10
