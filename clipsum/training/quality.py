@@ -14,12 +14,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_model, save_model
 
 from clipsum.datasets.kitchen.recipe import Split, Video, make_video
+from clipsum.errors import UsageError
+from clipsum.records import Embeddings
 from clipsum.training.embed import load_embeddings
 from clipsum.training.kitchen_data import FrameSet, Reader, Sees
 from clipsum.training.kitchen_recipe import (
@@ -46,6 +49,7 @@ class Condition:
     temporal: bool = True
 
 
+PARTS = ("train", "validation", "test", "ood", "long", "long.keyframe", "long.exact")
 CONDITIONS: dict[str, Condition] = {
     "both": Condition("both"),
     "text": Condition("text"),
@@ -82,16 +86,22 @@ def mismatched(part: Part) -> FrameSet:
 
 
 def train_or_load(name: str, seed: int, parts: Mapping[str, Part], recipe: KitchenRecipe, folder: Path) -> Trained:
-    """The model of a condition and seed: from its weights in `folder`, else trained and put there."""
+    """The model of a condition and seed: from its weights in `folder`, else trained and put there.
+
+    Raises: UsageError where the weights there come from another recipe or other embeddings.
+    """
     condition, train, path = CONDITIONS[name], parts["train"], folder / f"{name}-{seed}.safetensors"
     chosen = recipe.with_seed(seed) if condition.temporal else recipe.with_seed(seed).without_temporal_encoder()
+    origin = {"recipe": chosen.model_dump_json(), "fingerprint": _embeddings(train).fingerprint}
     if not path.exists():
         trained = train_kitchen(train.videos, train.frames, chosen, condition.sees, _progress(f"{name}-{seed}"))
-        save_model(trained.model, str(path.with_suffix(".part")))
+        save_model(trained.model, str(path.with_suffix(".part")), metadata=origin)
         path.with_suffix(".part").rename(path)
         return trained
+    with safe_open(path, framework="pt") as stored:
+        _check_origin(path, stored.metadata() or {}, origin)
     tokenizer = kitchen_tokenizer(train.videos)
-    model = new_model(chosen, len(tokenizer), next(iter(train.frames.values()))[0].vectors.shape[1])
+    model = new_model(chosen, len(tokenizer), _embeddings(train).vectors.shape[1])
     load_model(model, path)
     return Trained(model.eval(), Reader(tokenizer, condition.sees, LONGEST, LONGEST))
 
@@ -111,24 +121,27 @@ def write_all(name: str, trained: Trained, parts: Mapping[str, Part]) -> dict[st
 
 
 def run(name: str, seed: int, parts: Mapping[str, Part], recipe: KitchenRecipe, folder: Path) -> Path:
-    """One condition from one seed, unless its summaries are there already; returns their path."""
+    """One condition from one seed, unless its summaries are there already; returns their path.
+
+    Raises: UsageError where those come from another recipe or other embeddings.
+    """
     path = folder / f"{name}-{seed}.json"
-    if not path.exists():
-        started = time.process_time()
-        trained = train_or_load(name, seed, parts, recipe, folder)
-        embeddings = next(iter(parts["test"].frames.values()))[0]
-        row = {
-            "condition": name,
-            "seed": seed,
-            "recipe": recipe.model_dump(),
-            "fingerprint": embeddings.fingerprint,
-            "sampling": embeddings.sampling,
-            "parameters": sum(weights.numel() for weights in trained.model.parameters()),
-            "texts": write_all(name, trained, parts),
-            "cpu_s": round(time.process_time() - started, 1),
-        }
-        path.with_suffix(".part").write_text(json.dumps(row))
-        path.with_suffix(".part").rename(path)
+    origin = {"recipe": recipe.model_dump(mode="json"), "fingerprint": _embeddings(parts["train"]).fingerprint}
+    if path.exists():
+        _check_origin(path, json.loads(path.read_text()), origin)
+        return path
+    started = time.process_time()
+    trained = train_or_load(name, seed, parts, recipe, folder)
+    row = {
+        "condition": name,
+        "seed": seed,
+        **origin,
+        "parameters": sum(weights.numel() for weights in trained.model.parameters()),
+        "texts": write_all(name, trained, parts),
+        "cpu_s": round(time.process_time() - started, 1),
+    }
+    path.with_suffix(".part").write_text(json.dumps(row))
+    path.with_suffix(".part").rename(path)
     return path
 
 
@@ -143,9 +156,14 @@ def main(words: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)  # the sums of several threads are not the same to the bit
     given.output.mkdir(parents=True, exist_ok=True)
     parts = read_parts(given.embeddings)
-    for seed in range(given.seeds):
-        for name in given.only:
-            run(name, seed, parts, KitchenRecipe(), given.output)
+    if missing := [name for name in PARTS if name not in parts]:
+        parser.error(f"--embeddings '{given.embeddings}' lacks {', '.join(f'{name}.npz' for name in missing)}")
+    try:
+        for seed in range(given.seeds):
+            for name in given.only:
+                run(name, seed, parts, KitchenRecipe(), given.output)
+    except UsageError as error:
+        parser.error(str(error))
     paths = [given.output / f"{name}-{seed}.json" for name in CONDITIONS for seed in range(given.seeds)]
     if missing := [path.stem for path in paths if not path.exists()]:
         sys.stderr.write(f"no table yet: {', '.join(missing)} missing\n")
@@ -154,6 +172,15 @@ def main(words: Sequence[str] | None = None) -> None:
     (given.output / "quality.json").write_text(json.dumps(found, indent=2) + "\n")
     (given.output / "quality.md").write_text(markdown(found))
     sys.stdout.write(markdown(found))
+
+
+def _check_origin(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    if other := [name for name, value in wanted.items() if found.get(name) != value]:
+        raise UsageError(f"{path} was made with another {' and '.join(other)}: remove it, or name another folder")
+
+
+def _embeddings(part: Part) -> Embeddings:
+    return next(iter(part.frames.values()))[0]
 
 
 def _texts(trained: Trained, part: Part, frames: FrameSet, sees: Sees | None = None) -> Texts:

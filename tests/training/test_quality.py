@@ -1,0 +1,97 @@
+import json
+
+import pytest
+import torch
+
+from clipsum.errors import UsageError
+from clipsum.training.embed import save_embeddings
+from clipsum.training.kitchen_recipe import KitchenRecipe
+from clipsum.training.loop import Optimisation
+from clipsum.training.quality import PARTS, Part, main, mismatched, read_parts, run, video_of
+from tests.training.simulated import corpus
+
+SMALL = KitchenRecipe(
+    width=16, heads=2, ffn=16, temporal_ffn=16, batch_size=4, optimisation=Optimisation(steps=2, warmup_steps=1)
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def parts():
+    counts = {"train": 6, "validation": 2, "test": 3, "ood": 2, "long": 2, "long.keyframe": 2, "long.exact": 2}
+    return {name: Part(*corpus(name.partition(".")[0], count, frames=6)) for name, count in counts.items()}
+
+
+@pytest.fixture(scope="module")
+def folder(parts, tmp_path_factory):
+    """A folder with one finished run of "both"."""
+    place = tmp_path_factory.mktemp("runs")
+    run("both", 0, parts, SMALL, place)
+    return place
+
+
+def test_a_run_keeps_a_summary_of_every_video_of_every_part_and_view(folder, parts):
+    texts = json.loads((folder / "both-0.json").read_text())["texts"]
+    assert set(texts) == {
+        *(name for name in PARTS if name != "train"),
+        *("test|mismatched", "ood|mismatched", "test|text", "test|frames"),
+    }
+    for name, found in texts.items():
+        assert list(found) == [video.video_id for video in parts[name.partition("|")[0]].videos]
+
+
+def test_a_finished_run_is_not_done_again(folder, parts):
+    before = (folder / "both-0.json").stat().st_mtime_ns
+    run("both", 0, parts, SMALL, folder)
+    assert (folder / "both-0.json").stat().st_mtime_ns == before
+
+
+def test_a_run_that_died_after_training_goes_on_from_its_weights_to_the_same_summaries(folder, parts, tmp_path):
+    finished = json.loads((folder / "both-0.json").read_text())["texts"]
+    weights = tmp_path / "both-0.safetensors"
+    weights.write_bytes((folder / "both-0.safetensors").read_bytes())
+    before = weights.stat().st_mtime_ns
+    again = json.loads(run("both", 0, parts, SMALL, tmp_path).read_text())["texts"]
+    assert weights.stat().st_mtime_ns == before
+    assert again == finished
+
+
+@pytest.mark.parametrize("missing", [(), ("both-0.json",)], ids=["summaries", "weights"])
+def test_what_another_recipe_left_is_refused_and_named(folder, parts, tmp_path, missing):
+    for file in folder.iterdir():
+        if file.name not in missing:
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(UsageError, match=r"both-0\.\w+ was made with another recipe: remove it"):
+        run("both", 0, parts, SMALL.model_copy(update={"batch_size": 3}), tmp_path)
+
+
+def test_a_condition_without_the_temporal_encoder_has_none(parts, tmp_path):
+    with_one = json.loads(run("text", 0, parts, SMALL, tmp_path).read_text())["parameters"]
+    without = json.loads(run("no-temporal", 0, parts, SMALL, tmp_path).read_text())["parameters"]
+    assert without < with_one
+
+
+def test_mismatched_frames_are_another_videos_for_every_video(parts):
+    frames = mismatched(parts["test"])
+    assert set(frames) == set(parts["test"].frames)
+    assert all(frames[name][0] is not parts["test"].frames[name][0] for name in frames)
+
+
+def test_a_video_made_again_from_its_id_is_the_same_one(parts):
+    assert [video_of(video.video_id) for video in parts["ood"].videos] == list(parts["ood"].videos)
+
+
+def test_missing_embeddings_are_one_line_and_exit_code_2(parts, tmp_path, capsys):
+    save_embeddings(tmp_path / "train.npz", parts["train"].frames)
+    assert list(read_parts(tmp_path)) == ["train"]
+    with pytest.raises(SystemExit) as stopped:
+        main(["--embeddings", str(tmp_path), "--output", str(tmp_path / "out")])
+    assert stopped.value.code == 2
+    assert "lacks validation.npz, test.npz, ood.npz, long.npz" in capsys.readouterr().err
