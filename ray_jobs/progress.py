@@ -66,7 +66,7 @@ class ProgressLine:
         return " · ".join(words)
 
 
-def print_summary(console: Console, run: Mapping[str, Any], report: str | None) -> None:
+def print_summary(console: Console, run: Mapping[str, Any], report: str) -> None:
     """The table at the end of a run."""
     counts, attempt = run["counts"], run["attempts"][-1]
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -84,9 +84,8 @@ def print_summary(console: Console, run: Mapping[str, Any], report: str | None) 
     if run["bytes_listed"]:
         read, listed = run["bytes_read"], run["bytes_listed"]
         table.add_row("Read", f"{size(read)} of {size(listed)} ({read / listed:.0%})")
-    if report:
-        table.add_row("Report", report)
-    console.print(table, soft_wrap=True)
+    console.print(table)
+    console.print(f"Report  {report}", soft_wrap=True, highlight=False)
 
 
 def span(seconds: float) -> str:

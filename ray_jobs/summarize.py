@@ -28,9 +28,9 @@ def summarize(
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Only try a sample, and say how long all would take.")
     ] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="Take the first videos only.")] = None,
+    limit: Annotated[int | None, typer.Option(metavar="N", help="Take the first videos only.")] = None,
     max_failed_fraction: Annotated[
-        float, typer.Option(min=0, max=1, help="Stop when more than this part of all videos failed.")
+        float, typer.Option(metavar="PART", help="Stop when more than this part of all videos failed.")
     ] = 1.0,
     config: Annotated[Text, typer.Option(metavar="FILE", help="Settings as TOML.")] = None,
     settings: Annotated[
@@ -46,6 +46,10 @@ def summarize(
         raise UsageError(f"--query '{query[0]}': moments for a question are not built yet: leave --query out")
     if output is None and not estimate:
         raise UsageError("--output is missing: name a folder or s3://bucket/prefix for rows and report")
+    if limit is not None and limit < 1:
+        raise UsageError(f"--limit {limit}: give 1 or more, or leave it out for all videos")
+    if not 0 <= max_failed_fraction <= 1:
+        raise UsageError(f"--max-failed-fraction {max_failed_fraction:g}: give a number from 0 to 1")
     call = Call(
         sources=tuple(sources),
         output=output or "",

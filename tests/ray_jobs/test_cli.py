@@ -1,0 +1,96 @@
+"""A wrong call gets one line that names the value, what is allowed and what to do, and exit code 2."""
+
+from pathlib import Path
+
+import pytest
+
+from ray_jobs.cli import run
+
+
+def _refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert run(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("clipsum: ")
+    assert said.count("\n") == 1
+    return said
+
+
+@pytest.fixture
+def call(kitchen: Path, bundle: str, tmp_path: Path) -> list[str]:
+    return ["summarize", str(kitchen), "--output", str(tmp_path / "out"), "--bundle", bundle]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--outputt", "x"], ["--outputt", "--output", "clipsum summarize --help"]),
+        (["--set", "sampling.frame=3"], ["'sampling.frame'", "did you mean 'sampling.frames'?"]),
+        (["--set", "encode.cpu=3"], ["'encode.cpu'", "did you mean 'encode.cpus'?"]),
+        (["--set", "seek=exactt"], ["seek 'exactt'", "'exact'"]),
+        (["--set", "part_rows"], ["'part_rows'", "key=value"]),
+        (["--config", "/nowhere.toml"], ["--config '/nowhere.toml'", "No such file"]),
+        (["--query", "when is salt added"], ["--query 'when is salt added'", "leave --query out"]),
+        (["--limit", "0"], ["--limit 0", "1 or more"]),
+        (["--max-failed-fraction", "2"], ["--max-failed-fraction 2", "from 0 to 1"]),
+        (["--limit", "many"], ["--limit"]),
+        (["--bundle", "kitchen-tinny"], ["bundle 'kitchen-tinny'"]),
+        (["--output", "/proc/nowhere"], ["cannot write to '/proc/nowhere'"]),
+        (["--output", "gs://bucket"], ["gs", "s3://"]),
+        (["/nowhere"], ["'/nowhere' is missing"]),
+        (["https://example.org/a.mp4"], ["https://example.org/a.mp4"]),
+        (["--address", "127.0.0.1:1"], ["'127.0.0.1:1'", "--address"]),
+        (["--address", "nonsense"], ["'nonsense'", "--address"]),
+    ],
+)
+def test_a_wrong_flag_key_or_place_is_named_in_one_line(call, capsys, arguments, words):
+    said = _refusal(capsys, *call, *arguments)
+    for word in words:
+        assert word in said
+
+
+def test_a_missing_output_is_named(kitchen, bundle, capsys):
+    assert "--output" in _refusal(capsys, "summarize", str(kitchen), "--bundle", bundle)
+
+
+def test_an_unknown_job_is_told_the_nearest(capsys):
+    assert "'summarize'" in _refusal(capsys, "summarise", "x")
+
+
+def test_an_altered_bundle_is_refused(call, bundle, tmp_path, capsys):
+    altered = tmp_path / "altered"
+    altered.mkdir()
+    for path in Path(bundle).rglob("*"):
+        if path.is_file():
+            (altered / path.relative_to(bundle)).parent.mkdir(parents=True, exist_ok=True)
+            (altered / path.relative_to(bundle)).write_bytes(path.read_bytes())
+    weights = altered / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    assert "was altered" in _refusal(capsys, *call, "--bundle", str(altered))
+
+
+def test_wrong_s3_keys_are_one_line_for_the_source_and_for_the_output(s3, call, capsys, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    for wrong in ([f"{s3.uri}/archive/"], ["--output", f"{s3.uri}/out"], ["--bundle", f"{s3.uri}/bundle"]):
+        assert s3.uri in _refusal(capsys, *call, *wrong)
+
+
+def test_a_bucket_that_is_not_there_is_named(s3, kitchen, bundle, capsys):
+    said = _refusal(capsys, "summarize", str(kitchen), "--output", "s3://no-such-bucket/out", "--bundle", bundle)
+    assert "s3://no-such-bucket/out" in said
+
+
+def test_an_output_without_rows_has_no_report(tmp_path, capsys):
+    assert "holds no summaries" in _refusal(capsys, "report", str(tmp_path))
+
+
+def test_a_wrong_call_leaves_an_earlier_output_as_it_was(call, tmp_path, capsys):
+    (tmp_path / "out/manifest").mkdir(parents=True)
+    (tmp_path / "out/manifest/part-00000.parquet").write_bytes(b"kept")
+    _refusal(capsys, *call, "/nowhere")
+    assert (tmp_path / "out/manifest/part-00000.parquet").read_bytes() == b"kept"
+
+
+@pytest.mark.parametrize("job", ["summarize", "report", "kitchen", "demo", "bench"])
+def test_every_job_has_help(job, capsys):
+    assert run([job, "--help"]) == 0
+    assert "Usage: clipsum" in capsys.readouterr().out
