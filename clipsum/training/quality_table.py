@@ -8,6 +8,8 @@ _SYSTEMS = {
     "frames": "frames only",
     "both": "text and frames",
     "both|mismatched": "– given another video's frames",
+    "both|text": "– given the text alone",
+    "both|frames": "– given the frames alone",
     "no-temporal": "– trained without the temporal encoder",
     "oracle": "oracle: nothing hidden in the text",
 }
@@ -54,6 +56,7 @@ def _vision(found: Mapping[str, Any]) -> list[str]:
         rows = [
             (label, *(_spread(found["scores"][name][split][key], key) for key in keys))
             for name, label in _SYSTEMS.items()
+            if split in found["scores"][name]
         ]
         lines += [*([""] if lines else []), f"**{title}**", "", *_table(("model", *head), rows)]
     return lines
