@@ -23,6 +23,8 @@ from clipsum.video.timeline import Timeline, indexed_timeline, scanned_timeline
 from clipsum.video.ways import WAYS, Fetcher, Way
 
 ENOUGH = 0.8  # of the chosen frames; with fewer the video counts as corrupt
+BROKEN_OFF_S = 0.5
+ROOM_PICTURES = 4  # what a codec holds at the least
 
 
 def decode_video(
@@ -55,7 +57,7 @@ def decode_video(
         return Decoded(
             frames,
             timeline.duration_s,
-            warnings=_warnings(len(targets), len(targets) - len(found.pictures)),
+            warnings=_warnings(len(targets), len(targets) - len(found.pictures), timeline.missing_s),
             bytes_read=reader.bytes_read,
             cpu_s=time.process_time() - started,
             strategy="+".join(used),
@@ -76,7 +78,7 @@ def _opened(reader: RangeReader, limits: Limits, want_subtitles: bool, ways: Seq
             media = stack.enter_context(open_media(reader, limits))
         texts = subtitle_stream(media.container) if want_subtitles else None
         if timeline is None:
-            timeline, packets = scanned_timeline(media, *([texts] if texts else []))
+            timeline, packets = scanned_timeline(media, texts)
         else:
             packets = indexed_packets(media, texts, reader) if texts else []
         yield media, timeline, segments(media, texts, packets) if texts else ()
@@ -98,6 +100,7 @@ def _frames(media: Media, targets: list[Target], pictures: dict[int, Picture]) -
     shown = {picture.pts: picture.pixels for picture in pictures.values()}
     pts = sorted(shown)
     if len(pictures) < ENOUGH * len(targets):
+        _check_room(media)
         raise ItemError("corrupt", "decode", f"{len(pictures)} of {len(targets)} frames could be decoded")
     return Frames(
         media.seconds(np.array(pts, np.int64)),
@@ -106,5 +109,16 @@ def _frames(media: Media, targets: list[Target], pictures: dict[int, Picture]) -
     )
 
 
-def _warnings(asked: int, missing: int) -> tuple[str, ...]:
-    return (f"{missing} of {asked} frames could not be decoded",) if missing else ()
+def _check_room(media: Media) -> None:
+    """A codec that gets no memory for a picture often calls the data invalid: see whether there is any to get."""
+    codec = media.stream.codec_context
+    if codec.pix_fmt is not None:
+        held = [VideoFrame(codec.width, codec.height, codec.pix_fmt) for _ in range(ROOM_PICTURES)]
+        held.clear()
+
+
+def _warnings(asked: int, missing: int, missing_s: float) -> tuple[str, ...]:
+    said = [f"{missing} of {asked} frames could not be decoded"] if missing else []
+    if missing_s > BROKEN_OFF_S:
+        said.append(f"the file breaks off {missing_s:.1f} s before the end that it states")
+    return tuple(said)

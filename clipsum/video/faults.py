@@ -33,4 +33,6 @@ def has_video_signature(head: bytes) -> bool:
 
 
 def _words(error: av.FFmpegError) -> str:
+    if isinstance(error, av.error.ArgumentError):  # what libav says to a format that is not on our list
+        return "this is none of the formats that are read"
     return error.strerror or type(error).__name__

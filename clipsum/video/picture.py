@@ -17,7 +17,12 @@ SCALERS = {"bicubic": Interpolation.BICUBIC, "bilinear": Interpolation.BILINEAR}
 
 
 class Preprocessor:
-    """Turns libav's frames into (size, size, 3) uint8 RGB. Keeps a scaler; not for use by several threads at once."""
+    """Turns libav's frames into (size, size, 3) uint8 RGB. Keeps a scaler; not for use by several threads at once.
+
+    libswscale scales before it converts, where an encoder's own preprocessing (Pillow, torchvision) converts before it
+    scales. Measured by a test, of 255: 0.35 in the mean, 16 at most, both at edges of strong colour; on photographs
+    0.2 in the mean. High dynamic range is taken as it stands, without tone mapping; interlaced pictures as they stand.
+    """
 
     def __init__(self, prep: Preprocessing) -> None:
         self._prep = prep

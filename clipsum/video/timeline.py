@@ -1,8 +1,9 @@
 """What is known of a stream's packets before any is decoded: times, key flags and, where the index tells, bytes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+import av
 import numpy as np
 from av.packet import Packet
 from av.stream import Stream
@@ -13,6 +14,8 @@ from clipsum.video.container import Media, packets_of
 
 Entry = tuple[int, int, int, bool, bool]  # position, dts, size, key, discarded
 COVER_FRAMES = 3  # an index may end this many frames before the stream's stated end
+STATING = {"mp4", "matroska", "flv", "avi"}  # whose header states the duration; elsewhere libav may have guessed it
+WHOLE = 0.8  # of the stated duration; a file that ends before is taken as cut off
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Timeline:
     `pts`, `dts`: stream units; `seconds`: the player's clock; `keys`: key packets; `shown`: not cut off by an edit
     list; `positions`, `sizes`: bytes in the file, to be used only where `indexed`. `ordered` is False where the
     container keeps no presentation times (B-frames in avi): there the n-th frame decoded has the n-th time.
+    `missing_s`: how long before its stated end the file breaks off.
     """
 
     pts: NDArray[np.int64]
@@ -34,6 +38,7 @@ class Timeline:
     duration_s: float
     indexed: bool
     ordered: bool
+    missing_s: float = 0.0
 
     @cached_property
     def display(self) -> NDArray[np.int64]:
@@ -47,8 +52,13 @@ class Timeline:
 
         A picture that is shown before the key packet which precedes it in the file needs the key packet before.
         """
-        starts = np.flatnonzero(self.keys[: packet + 1] & (self.pts[: packet + 1] <= self.pts[packet]))
+        before = self._key_packets[: np.searchsorted(self._key_packets, packet, side="right")]
+        starts = before[self.pts[before] <= self.pts[packet]]
         return int(starts[-1 - back]) if len(starts) > back else -1
+
+    @cached_property
+    def _key_packets(self) -> NDArray[np.int64]:
+        return np.flatnonzero(self.keys)
 
 
 def indexed_timeline(media: Media) -> Timeline | None:
@@ -77,27 +87,39 @@ def indexed_timeline(media: Media) -> Timeline | None:
     return timeline if timeline.duration_s > stated_s - COVER_FRAMES * _frame_s(media) else None
 
 
-def scanned_timeline(media: Media, *others: Stream) -> tuple[Timeline, list["Packet[Stream]"]]:
-    """By reading all packets and decoding none: times and key flags, no use of positions; and `others`' packets.
+def scanned_timeline(media: Media, aside: Stream | None = None) -> tuple[Timeline, list["Packet[Stream]"]]:
+    """By reading all packets and decoding none: times and key flags, no use of positions; and the packets of `aside`.
 
-    Raises: ItemError corrupt.
+    Raises: ItemError corrupt, also where the file ends long before the end that its header states.
     """
     entries: list[Entry] = []
     pts: list[int] = []
-    others_packets = []
-    duration = 0
-    for packet in packets_of(media, media.stream, *others):
+    kept = []
+    duration, end_s = 0, 0.0
+    for packet in packets_of(media, *media.container.streams):
         shown = packet.pts if packet.pts is not None else packet.dts
-        if packet.stream_index != media.stream.index:
-            others_packets.append(packet)
-        elif shown is not None:
+        if shown is None:
+            continue
+        end_s = max(end_s, (shown + (packet.duration or 0)) * float(packet.time_base) - media.start_s)
+        if aside is not None and packet.stream_index == aside.index:
+            kept.append(packet)
+        elif packet.stream_index == media.stream.index:
             dts = packet.dts if packet.dts is not None else shown
             entries.append((packet.pos or 0, dts, packet.size, packet.is_keyframe, packet.is_discard))
             pts.append(shown)
             duration = packet.duration or duration
     if not pts:
         raise ItemError("corrupt", "index", "the video stream holds no packet")
-    return _build(media, entries, pts, duration, indexed=False), others_packets
+    missing_s = _missing(media, end_s)
+    return replace(_build(media, entries, pts, duration, indexed=False), missing_s=missing_s), kept
+
+
+def _missing(media: Media, end_s: float) -> float:
+    """The seconds between where the file ends and where its header says that it ends. Raises: ItemError corrupt."""
+    stated_s = (media.container.duration or 0) / av.time_base if STATING.intersection(media.formats) else 0.0
+    if end_s < WHOLE * stated_s:
+        raise ItemError("corrupt", "index", f"the file breaks off after {end_s:.1f} s of {stated_s:.1f} s")
+    return max(0.0, stated_s - end_s)
 
 
 def _new_description(packet: "Packet[Stream]") -> bool:
@@ -107,6 +129,8 @@ def _new_description(packet: "Packet[Stream]") -> bool:
 
 def _build(media: Media, entries: list[Entry], pts: list[int], duration: int, indexed: bool) -> Timeline:
     positions, dts, sizes, keys, discarded = map(np.array, zip(*entries, strict=True))
+    if discarded.all():
+        raise ItemError("corrupt", "index", "the edit list hides every packet of the video stream")
     times = np.array(pts)
     seconds = media.seconds(times)
     frame_s = float(duration * media.time_base) or _frame_s(media)
@@ -119,7 +143,7 @@ def _build(media: Media, entries: list[Entry], pts: list[int], duration: int, in
         ~discarded,
         positions,
         sizes,
-        duration_s=float(seconds.max()) + frame_s,
+        duration_s=float(seconds[~discarded].max()) + frame_s,
         indexed=indexed,
         ordered=not ("avi" in media.formats and reordered and len(np.unique(times - dts)) == 1),
     )

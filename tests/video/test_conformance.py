@@ -40,19 +40,14 @@ class Truth:
         return np.maximum(np.searchsorted(self.times_s, asked_s + 1e-6, side="right") - 1, 0)
 
 
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("conformance")
-
-
 @pytest.fixture(scope="module", params=makers.RECIPES, ids=lambda recipe: recipe.name)
 def recipe(request: pytest.FixtureRequest) -> makers.Recipe:
     return request.param
 
 
 @pytest.fixture(scope="module")
-def path(recipe: makers.Recipe, folder: Path) -> Path:
-    return makers.make(recipe, folder)
+def path(recipe: makers.Recipe, made: Path) -> Path:
+    return makers.make(recipe, made)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,118 @@
+"""The child process: what it gives, and that nothing a video does gets past it."""
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from clipsum.config import Limits, Preprocessing, Sampling
+from clipsum.errors import ItemError
+from clipsum.video.decode import decode_video
+from clipsum.video.worker import VideoDecoder
+from tests.video import makers
+
+PREP = Preprocessing(size_px=32)
+SAMPLING = Sampling(frames=7)
+
+
+def decoder(**limits: float) -> VideoDecoder:
+    return VideoDecoder(PREP, SAMPLING, "auto", Limits(**limits))
+
+
+def test_the_child_gives_what_decoding_in_this_process_gives(plain: Path):
+    here = decode_video(str(plain), PREP, SAMPLING, "auto", Limits())
+    with decoder() as videos:
+        there = videos.decode(str(plain))
+    assert np.array_equal(there.frames.pixels, here.frames.pixels)
+    assert there.frames.times_s.tolist() == here.frames.times_s.tolist()
+    assert (there.duration_s, there.bytes_read, there.strategy) == (here.duration_s, here.bytes_read, here.strategy)
+    assert there.cpu_s > 0
+
+
+def test_one_child_serves_many_videos_and_failures_do_not_end_it(plain: Path, tmp_path: Path):
+    with decoder() as videos:
+        first = videos.decode(str(plain))
+        child = videos.pid
+        with pytest.raises(ItemError, match="not_found"):
+            videos.decode(str(tmp_path / "none.mp4"))
+        second = videos.decode(str(plain))
+        assert videos.pid == child
+    assert np.array_equal(first.frames.pixels, second.frames.pixels)
+
+
+def test_the_child_does_not_import_what_takes_long(plain: Path):
+    with decoder() as videos:
+        videos.decode(str(plain))
+        mapped = Path(f"/proc/{videos.pid}/maps").read_text()
+    assert "/av/" in mapped
+    assert "/torch/" not in mapped
+
+
+def test_a_child_that_hears_nothing_is_killed_at_the_deadline(plain: Path):
+    with decoder(deadline_s=1) as videos:
+        videos.decode(str(plain))
+        child = videos.pid
+        os.kill(child, signal.SIGSTOP)
+        with pytest.raises(ItemError, match="deadline_s=1") as caught:
+            videos.decode(str(plain))
+        assert caught.value.reason == "timeout"
+        with pytest.raises(ProcessLookupError):
+            os.kill(child, 0)
+        assert len(videos.decode(str(plain)).frames.times_s) == 7
+
+
+def test_the_deadline_holds_within_one_call_into_the_codec(tmp_path: Path):
+    path = tmp_path / "slow.mkv"
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("ffv1", rate=25, options={"slices": "4", "level": "3"})
+        stream.width, stream.height, stream.pix_fmt = 8192, 4320, "gray"
+        noise = np.random.default_rng(0).integers(0, 256, (4320, 8192), np.uint8)
+        frame = av.VideoFrame.from_ndarray(noise, "gray")
+        output.mux(stream.encode(frame))
+        output.mux(stream.encode())
+    with decoder(deadline_s=0.2) as videos, pytest.raises(ItemError) as caught:
+        videos.decode(str(path))
+    assert caught.value.reason == "timeout"
+
+
+def test_a_child_that_is_killed_counts_against_its_video_alone(plain: Path):
+    with decoder() as videos:
+        videos.decode(str(plain))
+        child = videos.pid
+        os.kill(child, signal.SIGSTOP)
+        threading.Timer(0.2, os.kill, (child, signal.SIGKILL)).start()
+        with pytest.raises(ItemError, match="SIGKILL") as caught:
+            videos.decode(str(plain))
+        assert caught.value.reason == "worker_died"
+        assert len(videos.decode(str(plain)).frames.times_s) == 7
+        assert videos.pid != child
+
+
+def test_a_child_that_dies_between_two_videos_costs_none(plain: Path):
+    with decoder() as videos:
+        videos.decode(str(plain))
+        os.kill(videos.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, videos.pid, os.WEXITED | os.WNOWAIT)
+        assert len(videos.decode(str(plain)).frames.times_s) == 7
+
+
+def test_a_picture_larger_than_the_memory_limit_is_out_of_memory(tmp_path: Path):
+    black = np.zeros((4320, 8192, 3), np.uint8)
+    path = makers.write(tmp_path / "huge.mp4", "libx264", {"preset": "ultrafast", "bf": "0"}, frames=(black,))
+    with decoder(max_memory_bytes=160 * 2**20) as videos:
+        with pytest.raises(ItemError) as caught:
+            videos.decode(str(path))
+        assert caught.value.reason == "out_of_memory"
+
+
+def test_the_end_of_the_decoder_is_the_end_of_the_child(plain: Path):
+    with decoder() as videos:
+        videos.decode(str(plain))
+        child = videos.pid
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+    videos.close()
