@@ -23,6 +23,7 @@ from clipsum.video.sampling import sample_times
 
 SIZE_PX = 224
 SAMPLING = Sampling()
+PREPROCESSING = Preprocessing(size_px=SIZE_PX)  # CLIP's own; the peers squash to as many pixels or fewer
 
 
 def decode_lines(path: Path, remote_uri: str | None, rounds: int) -> list[Line]:
@@ -75,7 +76,7 @@ def _byte_lines(path: Path, remote_uri: str | None) -> list[Line]:
 def ours(uri: str, seek: Seek) -> Decoded:
     """ClipSum's own decode of `uri`."""
     with storage.open_reader(uri) as reader:
-        return decode_video(reader, Preprocessing(size_px=SIZE_PX), SAMPLING, seek, Limits())
+        return decode_video(reader, PREPROCESSING, SAMPLING, seek, Limits())
 
 
 def opencv(path: Path, times_s: NDArray[np.float64]) -> list[NDArray[np.uint8]]:

@@ -1,0 +1,80 @@
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from clipsum.bench import decode, lines
+from clipsum.bench.sample_video import write_sample
+from clipsum.config import Preprocessing
+from clipsum.video.sampling import sample_times
+from ray_jobs.cli import run
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_sample(tmp_path_factory.mktemp("bench") / "sample.mp4", duration_s=4, gop_s=1)
+
+
+def test_a_line_holds_on_the_side_of_its_limit_that_it_names():
+    assert lines.at_least("S1", "", "", "", 15.0, 15).ok
+    assert not lines.at_least("S1", "", "", "", 14.9, 15).ok
+    assert lines.at_most("S3", "", "", "", 0.1, 0.10).ok
+    assert not lines.at_most("S3", "", "", "", 0.11, 0.10).ok
+
+
+def test_ways_run_in_turn_and_the_first_round_does_not_count(monkeypatch):
+    clock = itertools.count()
+    monkeypatch.setattr(lines, "cpu_clock", lambda: float(next(clock) ** 2))
+    order = []
+    medians = lines.cpu_medians({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, rounds=1)
+    assert "".join(order) == "abab"
+    # The warm-up reads 0 and 1 and keeps neither; then a runs from 4 to 9, b from 16 to 25.
+    assert medians == {"a": 5.0, "b": 9.0}
+
+
+def test_processor_seconds_count_finished_children():
+    before = lines.cpu_clock()
+    subprocess.run([sys.executable, "-c", "sum(i * i for i in range(3_000_000))"], check=True)
+    assert lines.cpu_clock() - before > 0.02
+
+
+def test_the_sample_has_a_key_frame_at_every_gop_and_the_same_bytes_each_time(sample, tmp_path):
+    with av.open(str(sample)) as container:
+        keys = [float(packet.pts * packet.time_base) for packet in container.demux(video=0) if packet.is_keyframe]
+        assert (container.streams.video[0].width, container.streams.video[0].height) == (1280, 720)
+    assert keys == pytest.approx([0, 1, 2, 3], abs=0.01)
+    again = write_sample(tmp_path / "again.mp4", duration_s=4, gop_s=1)
+    assert again.read_bytes() == sample.read_bytes()
+
+
+def test_every_way_gives_the_frames_of_the_same_moments(sample, monkeypatch):
+    monkeypatch.setattr(decode, "PREPROCESSING", Preprocessing(size_px=224, resize="squash"))
+    times_s = sample_times(decode.SAMPLING, 4.0)
+    ours = decode.ours(str(sample), "exact").frames.pixels.astype(float)
+    torchcodec = decode.torchcodec(sample, times_s).permute(0, 2, 3, 1).numpy().astype(float)
+    opencv = np.stack(decode.opencv(sample, times_s)).astype(float)
+    for peer in (torchcodec, opencv):
+        assert np.abs(ours - peer).mean() < 0.5 * np.abs(ours[:-1] - peer[1:]).mean()
+
+
+def test_the_floor_and_ffmpeg_decode_the_key_frames(sample):
+    assert decode.floor(sample, decode._key_packets(sample)) == 4
+    assert len(decode.ffmpeg(sample)) == 4 * 224 * 224 * 3
+
+
+def test_lines_are_made_for_every_target_of_decoding(sample):
+    made = decode.decode_lines(sample, None, rounds=1)
+    assert [line.target for line in made] == ["S1", "S1", "S1", "S2", "S2", "S3"]
+    assert all(line.ratio > 0 and line.ours and line.other for line in made)
+
+
+def test_an_unknown_target_is_refused_in_one_line(capsys):
+    assert run(["bench", "S11"]) == 2
+    assert (
+        capsys.readouterr().err
+        == "clipsum: target 'S11' is not known: use one of S1, S2, S3, S4, S5, S6 (did you mean 'S1'?)\n"
+    )
