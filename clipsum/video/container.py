@@ -139,7 +139,7 @@ def packets_of(media: Media, *streams: Stream) -> Iterator["Packet[Stream]"]:
         for packet in media.container.demux(streams):
             if packet.size:
                 yield packet
-    except av.FFmpegError:
+    except (av.FFmpegError, IndexError):  # the latter where damage makes a stream appear on the way
         return
 
 

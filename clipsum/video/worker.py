@@ -29,6 +29,10 @@ class VideoDecoder:
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
 
+    def start(self) -> None:
+        """Start the child now, so that the first video does not wait for it. Raises: ItemError where it cannot."""
+        self._child()
+
     def decode(self, uri: str, want_subtitles: bool = False) -> Decoded:
         """As `decode_video`, within `deadline_s` and `max_memory_bytes` whatever the file holds.
 
