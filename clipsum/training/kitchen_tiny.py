@@ -26,8 +26,9 @@ from clipsum.training.embed import embed_manifest
 from clipsum.training.frames import read_frames
 from clipsum.training.kitchen_card import FIGURES, Sizes, card, slots_read
 from clipsum.training.kitchen_recipe import KitchenRecipe, Trained, write_summaries
-from clipsum.training.quality import Part, read_parts, train_or_load
+from clipsum.training.quality import train_or_load
 from clipsum.training.quality_figures import score
+from clipsum.training.quality_parts import Part, read_parts
 from clipsum.training.tiny_clip import CLIP_THREADS, TAUGHT_FILE, TinyClipConfig, save_tiny_clip, train_tiny_clip
 
 SPLITS = ("train", "validation", "ood")

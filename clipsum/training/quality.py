@@ -1,10 +1,10 @@
 """Q1 to Q3 on the kitchen corpus: train every condition from several seeds, score the test splits once, print tables.
 
-    python -m clipsum.training.quality --embeddings DIR --output DIR
+    python -m clipsum.training.quality [--output DIR] [--corpus DIR] [--bundle NAME]
 
-DIR holds `{train,validation,test,ood,long}.npz` and `long.{keyframe,exact}.npz` of `clipsum.training.embed`. A run's
-weights and summaries are kept in OUTPUT, each written whole; a second start goes on with what is missing. Nothing is
-chosen by what the test splits say.
+Renders and embeds what is missing of the corpus, with the frozen encoder of a bundle; then about 45 CPU minutes of
+training. Embeddings, weights and summaries are kept in the output folder, each written whole; a second start goes on
+with what is missing. Nothing is chosen by what the test splits say.
 """
 
 import argparse
@@ -20,10 +20,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_model, save_model
 
-from clipsum.datasets.kitchen.recipe import Split, Video, make_video
 from clipsum.errors import UsageError
-from clipsum.records import Embeddings
-from clipsum.training.embed import load_embeddings
+from clipsum.models.bundle import DEFAULT_BUNDLE
 from clipsum.training.kitchen_data import FrameSet, Reader, Sees
 from clipsum.training.kitchen_recipe import (
     LONGEST,
@@ -36,6 +34,7 @@ from clipsum.training.kitchen_recipe import (
 )
 from clipsum.training.loop import StepReport
 from clipsum.training.quality_figures import figures
+from clipsum.training.quality_parts import Part, make_parts, mismatched
 from clipsum.training.quality_table import markdown
 
 Texts = dict[str, str]  # video_id → summary
@@ -49,7 +48,6 @@ class Condition:
     temporal: bool = True
 
 
-PARTS = ("train", "validation", "test", "ood", "long", "long.keyframe", "long.exact")
 CONDITIONS: dict[str, Condition] = {
     "both": Condition("both"),
     "text": Condition("text"),
@@ -59,32 +57,6 @@ CONDITIONS: dict[str, Condition] = {
 }
 
 
-@dataclass(frozen=True)
-class Part:
-    """A set of videos, and their frames sought in one way."""
-
-    videos: Sequence[Video]
-    frames: FrameSet
-
-
-def read_parts(folder: Path) -> dict[str, Part]:
-    """Every `*.npz` of a folder by its stem; the videos are made again from their ids."""
-    frames = {path.stem: load_embeddings(path) for path in sorted(folder.glob("*.npz"))}
-    return {name: Part([video_of(video_id) for video_id in found], found) for name, found in frames.items()}
-
-
-def video_of(video_id: str) -> Video:
-    """The video that an id like `test-0-00012` names: split, corpus seed, number."""
-    split, seed, index = video_id.split("-")
-    return make_video(cast(Split, split), int(index), int(seed))
-
-
-def mismatched(part: Part) -> FrameSet:
-    """Each video with the frames of the next one of its part, the last with the first's."""
-    ids = [video.video_id for video in part.videos]
-    return {video_id: part.frames[other] for video_id, other in zip(ids, [*ids[1:], ids[0]], strict=True)}
-
-
 def train_or_load(name: str, seed: int, parts: Mapping[str, Part], recipe: KitchenRecipe, folder: Path) -> Trained:
     """The model of a condition and seed: from its weights in `folder`, else trained and put there.
 
@@ -92,7 +64,7 @@ def train_or_load(name: str, seed: int, parts: Mapping[str, Part], recipe: Kitch
     """
     condition, train, path = CONDITIONS[name], parts["train"], folder / f"{name}-{seed}.safetensors"
     chosen = recipe.with_seed(seed) if condition.temporal else recipe.with_seed(seed).without_temporal_encoder()
-    origin = {"recipe": chosen.model_dump_json(), "fingerprint": _embeddings(train).fingerprint}
+    origin = {"recipe": chosen.model_dump_json(), "fingerprint": train.one.fingerprint}
     if not path.exists():
         trained = train_kitchen(train.videos, train.frames, chosen, condition.sees, _progress(f"{name}-{seed}"))
         save_model(trained.model, str(path.with_suffix(".part")), metadata=origin)
@@ -101,7 +73,7 @@ def train_or_load(name: str, seed: int, parts: Mapping[str, Part], recipe: Kitch
     with safe_open(path, framework="pt") as stored:
         _check_origin(path, stored.metadata() or {}, origin)
     tokenizer = kitchen_tokenizer(train.videos)
-    model = new_model(chosen, len(tokenizer), _embeddings(train).vectors.shape[1])
+    model = new_model(chosen, len(tokenizer), train.one.vectors.shape[1])
     load_model(model, path)
     return Trained(model.eval(), Reader(tokenizer, condition.sees, LONGEST, LONGEST))
 
@@ -126,7 +98,7 @@ def run(name: str, seed: int, parts: Mapping[str, Part], recipe: KitchenRecipe, 
     Raises: UsageError where those come from another recipe or other embeddings.
     """
     path = folder / f"{name}-{seed}.json"
-    origin = {"recipe": recipe.model_dump(mode="json"), "fingerprint": _embeddings(parts["train"]).fingerprint}
+    origin = {"recipe": recipe.model_dump(mode="json"), "fingerprint": parts["train"].one.fingerprint}
     if path.exists():
         _check_origin(path, json.loads(path.read_text()), origin)
         return path
@@ -148,17 +120,16 @@ def run(name: str, seed: int, parts: Mapping[str, Part], recipe: KitchenRecipe, 
 def main(words: Sequence[str] | None = None) -> None:
     """Train what is missing, then write `quality.json` and `quality.md` from all that is there."""
     parser = argparse.ArgumentParser(prog="python -m clipsum.training.quality", description="Q1 to Q3 on the kitchen")
-    parser.add_argument("--embeddings", type=Path, required=True, help="folder with the parts' .npz files")
-    parser.add_argument("--output", type=Path, required=True, help="folder for weights, summaries and tables")
+    parser.add_argument("--output", type=Path, default=Path("build/quality"), help="folder for all that is made")
+    parser.add_argument("--corpus", type=Path, default=Path("build/kitchen-tiny/corpus"), help="folder of its splits")
+    parser.add_argument("--bundle", default=DEFAULT_BUNDLE, help="bundle whose encoder embeds the frames")
     parser.add_argument("--seeds", type=int, default=3, help="training seeds 0 .. N - 1 (default 3)")
     parser.add_argument("--only", nargs="*", default=list(CONDITIONS), choices=list(CONDITIONS), help="conditions")
     given = parser.parse_args(words)
     torch.set_num_threads(1)  # the sums of several threads are not the same to the bit
     given.output.mkdir(parents=True, exist_ok=True)
-    parts = read_parts(given.embeddings)
-    if missing := [name for name in PARTS if name not in parts]:
-        parser.error(f"--embeddings '{given.embeddings}' lacks {', '.join(f'{name}.npz' for name in missing)}")
     try:
+        parts = make_parts(given.corpus, given.output / "embeddings", given.bundle)
         for seed in range(given.seeds):
             for name in given.only:
                 run(name, seed, parts, KitchenRecipe(), given.output)
@@ -177,10 +148,6 @@ def main(words: Sequence[str] | None = None) -> None:
 def _check_origin(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     if other := [name for name, value in wanted.items() if found.get(name) != value]:
         raise UsageError(f"{path} was made with another {' and '.join(other)}: remove it, or name another folder")
-
-
-def _embeddings(part: Part) -> Embeddings:
-    return next(iter(part.frames.values()))[0]
 
 
 def _texts(trained: Trained, part: Part, frames: FrameSet, sees: Sees | None = None) -> Texts:

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from clipsum.errors import UsageError
-from clipsum.training.embed import save_embeddings
 from clipsum.training.kitchen_recipe import KitchenRecipe
 from clipsum.training.loop import Optimisation
-from clipsum.training.quality import PARTS, Part, main, mismatched, read_parts, run, video_of
+from clipsum.training.quality import main, run
+from clipsum.training.quality_parts import PARTS, Part
 from tests.training.simulated import corpus
 
 SMALL = KitchenRecipe(
@@ -78,20 +78,8 @@ def test_a_condition_without_the_temporal_encoder_has_none(parts, tmp_path):
     assert without < with_one
 
 
-def test_mismatched_frames_are_another_videos_for_every_video(parts):
-    frames = mismatched(parts["test"])
-    assert set(frames) == set(parts["test"].frames)
-    assert all(frames[name][0] is not parts["test"].frames[name][0] for name in frames)
-
-
-def test_a_video_made_again_from_its_id_is_the_same_one(parts):
-    assert [video_of(video.video_id) for video in parts["ood"].videos] == list(parts["ood"].videos)
-
-
-def test_missing_embeddings_are_one_line_and_exit_code_2(parts, tmp_path, capsys):
-    save_embeddings(tmp_path / "train.npz", parts["train"].frames)
-    assert list(read_parts(tmp_path)) == ["train"]
+def test_an_unknown_bundle_is_one_line_and_exit_code_2(tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
-        main(["--embeddings", str(tmp_path), "--output", str(tmp_path / "out")])
+        main(["--output", str(tmp_path), "--bundle", "kitchen-tini"])
     assert stopped.value.code == 2
-    assert "lacks validation.npz, test.npz, ood.npz, long.npz" in capsys.readouterr().err
+    assert "did you mean 'kitchen-tiny'?" in capsys.readouterr().err
