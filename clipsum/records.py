@@ -4,7 +4,7 @@ T frames, H height, W width, D width of an embedding. All times are seconds on t
 `pts * time_base - container.start_time`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -144,12 +144,28 @@ class Failure:
         return cls(error.reason, error.stage, error.detail)
 
 
+@dataclass(frozen=True, repr=False)
+class Preview:
+    """A whole frame for people to look at: pixels (H, W, 3) uint8 RGB, small, upright, uncropped."""
+
+    time_s: float
+    pixels: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        shape = self.pixels.shape
+        _check(self.pixels.ndim == 3 and shape[2] == 3, f"Preview: pixels is {shape}, expected (H, W, 3)")
+
+    def __repr__(self) -> str:
+        return f"Preview(time_s={self.time_s:g}, pixels={self.pixels.shape})"
+
+
 @dataclass(frozen=True)
 class Decoded:
     """What decoding one video gives: frames, facts of the container, and what it cost.
 
     `bytes_read` counts bytes of the source that were really read; `cpu_s` is processor time of the decoding process.
-    `subtitles` holds the embedded subtitle stream's segments, when they were asked for.
+    `subtitles` holds the embedded subtitle stream's segments, when they were asked for;
+    `previews` some of the frames for people to look at, likewise.
     """
 
     frames: Frames
@@ -158,4 +174,5 @@ class Decoded:
     bytes_read: int = 0
     cpu_s: float = 0.0
     strategy: str = ""
-    subtitles: tuple[Segment, ...] = field(default=())
+    subtitles: tuple[Segment, ...] = ()
+    previews: tuple[Preview, ...] = ()

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
-from clipsum.records import Failure, Frames, Summary, VideoRef
+from clipsum.records import Failure, Preview, Summary, VideoRef
 
 SCHEMA_VERSION = 1
 THUMBNAIL_BYTES = 6 * 1024
@@ -137,11 +137,9 @@ def table(rows: Iterable[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=SCHEMA)
 
 
-def thumbnails(frames: Frames, count: int) -> tuple[Thumbnail, ...]:
-    """At most `count` frames evenly spread over `frames`, as JPEGs of at most `THUMBNAIL_BYTES` each."""
-    total = len(frames.times_s)
-    chosen = sorted({int((i + 0.5) * total / count) for i in range(count)}) if total else []
-    return tuple(Thumbnail(float(frames.times_s[i]), _jpeg(frames.pixels[i])) for i in chosen)
+def thumbnails(previews: Iterable[Preview]) -> tuple[Thumbnail, ...]:
+    """The previews as JPEGs of at most `THUMBNAIL_BYTES` each."""
+    return tuple(Thumbnail(preview.time_s, _jpeg(preview.pixels)) for preview in previews)
 
 
 def _jpeg(pixels: NDArray[np.uint8]) -> bytes:

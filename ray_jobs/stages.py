@@ -42,7 +42,10 @@ class Decode:
 
     def __init__(self, settings: StageSettings) -> None:
         self._settings = settings
-        self._decoder = VideoDecoder(settings.preprocessing, settings.sampling, settings.seek, settings.limits)
+        self._decoder = VideoDecoder(
+            settings.preprocessing, settings.sampling, settings.seek, settings.limits, settings.thumbnails
+        )
+        self._decoder.start()
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Decode each row of a manifest table."""
@@ -71,7 +74,7 @@ class Decode:
             duration_s=decoded.duration_s,
             frame_times_s=tuple(decoded.frames.times_s.tolist()),
             frame_exact=tuple(decoded.frames.exact.tolist()),
-            thumbnails=rows.thumbnails(decoded.frames, self._settings.thumbnails),
+            thumbnails=rows.thumbnails(decoded.previews),
             transcript_source=transcript.source,
             bytes_read=decoded.bytes_read,
         )

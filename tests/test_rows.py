@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from clipsum import rows
-from clipsum.records import Failure, Frames, Summary, VideoRef
+from clipsum.records import Failure, Preview, Summary, VideoRef
 from clipsum.rows import Outcome
 
 REF = VideoRef("/videos/a.mp4", "id-a", "v1", 1234)
@@ -46,9 +46,9 @@ COLUMNS = [
 ]
 
 
-def _frames(count: int, size: int = 224, seed: int = 0) -> Frames:
+def _previews(count: int, size: int = 224, seed: int = 0) -> list[Preview]:
     pixels = np.random.default_rng(seed).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
-    return Frames(np.arange(count) + 0.5, pixels, np.ones(count, dtype=bool))
+    return [Preview(number + 0.5, picture) for number, picture in enumerate(pixels)]
 
 
 def test_the_columns_are_the_contract_in_its_order():
@@ -58,7 +58,7 @@ def test_the_columns_are_the_contract_in_its_order():
 def test_an_ok_row_survives_parquet_and_leaves_unbuilt_capabilities_null():
     summary = Summary("Cut it.", "both", text_tokens=9, text_tokens_dropped=2)
     done = Outcome(REF, summary=summary, warnings=("odd",), duration_s=3.5, frame_times_s=(0.5, 1.5))
-    done = replace(done, frame_exact=(True, False), thumbnails=rows.thumbnails(_frames(2), 2))
+    done = replace(done, frame_exact=(True, False), thumbnails=rows.thumbnails(_previews(2)))
     [row] = rows.table([rows.row(done, "b1", "f1")]).to_pylist()
     assert row["status"] == "ok"
     assert (row["reason"], row["stage"], row["detail"]) == (None, None, None)
@@ -81,9 +81,9 @@ def test_a_row_with_neither_or_both_of_summary_and_failure_is_a_programmers_erro
         rows.row(Outcome(REF, **given), "b1", "f1")
 
 
-def test_thumbnails_are_evenly_spread_and_small_even_when_they_are_noise():
-    shown = rows.thumbnails(_frames(50), 5)
-    assert [thumbnail.time_s for thumbnail in shown] == [5.5, 15.5, 25.5, 35.5, 45.5]
+def test_thumbnails_are_small_even_when_they_are_noise():
+    shown = rows.thumbnails(_previews(3))
+    assert [thumbnail.time_s for thumbnail in shown] == [0.5, 1.5, 2.5]
     assert all(len(thumbnail.jpeg) <= rows.THUMBNAIL_BYTES for thumbnail in shown)
     assert Image.open(io.BytesIO(shown[0].jpeg)).format == "JPEG"
 
@@ -91,10 +91,6 @@ def test_thumbnails_are_evenly_spread_and_small_even_when_they_are_noise():
 def test_a_thumbnail_looks_like_its_frame():
     pixels = np.zeros((1, 64, 64, 3), dtype=np.uint8)
     pixels[:, :, 32:] = (250, 20, 20)
-    [shown] = rows.thumbnails(Frames(np.array([0.5]), pixels, np.array([True])), 5)
+    [shown] = rows.thumbnails([Preview(0.5, pixels[0])])
     seen = np.asarray(Image.open(io.BytesIO(shown.jpeg)).convert("RGB"), dtype=int)
     assert np.abs(seen - pixels[0]).mean() < 6
-
-
-def test_a_video_of_no_frames_has_no_thumbnails():
-    assert rows.thumbnails(_frames(0), 5) == ()

@@ -18,7 +18,7 @@ from clipsum.errors import ItemError
 from clipsum.records import Decoded
 from clipsum.video.decode import decode_video
 
-Settings = tuple[Preprocessing, Sampling, Seek, Limits]
+Settings = tuple[Preprocessing, Sampling, Seek, Limits, int]  # the last: how many previews
 Answer = tuple[bytes, list[int]]  # the pickle, and the sizes of its arrays as they lie one after another in the memory
 ORPHAN_S = 10  # how long past its deadline the kernel lets a child live whose parent is gone
 

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from clipsum.config import Limits, Preprocessing, Sampling, Seek
 from clipsum.errors import ItemError
-from clipsum.records import Decoded, Frames, Segment
+from clipsum.records import Decoded, Frames, Preview, Segment
 from clipsum.storage import RangeReader, open_reader
 from clipsum.video.container import Media, open_media
 from clipsum.video.faults import faults
 from clipsum.video.picture import Preprocessor
 from clipsum.video.plan import Target, choose
-from clipsum.video.runs import Picture, Prepare
+from clipsum.video.runs import Picture
 from clipsum.video.sampling import sample_times, stride_s
 from clipsum.video.subtitles import indexed_packets, segments, subtitle_stream
 from clipsum.video.timeline import Timeline, indexed_timeline, scanned_timeline
@@ -33,12 +33,14 @@ def decode_video(
     sampling: Sampling,
     seek: Seek,
     limits: Limits,
+    previews: int = 0,
     want_subtitles: bool = False,
     ways: Sequence[Way] = WAYS,
 ) -> Decoded:
     """Frames of one video at the encoder's size, (T, size, size, 3) uint8 RGB, with their times in seconds.
 
     T is at most what `sampling` asks for; fewer where the video has fewer, never a repeat. `seek`: see `plan.choose`.
+    `previews`: how many of the frames, spread evenly, come whole for people to look at too.
     `limits.deadline_s` and `limits.max_memory_bytes` are for `worker` to hold. `ways` is for tests.
     Raises: ItemError not_found, access_denied, storage_error, not_a_video, no_video_stream, corrupt,
     unsupported_codec, too_long, too_large, too_many_pixels, out_of_memory.
@@ -51,7 +53,8 @@ def decode_video(
         with _opened(reader, limits, want_subtitles, ways) as (media, timeline, subtitles):
             times_s = sample_times(sampling, timeline.duration_s)
             targets = choose(timeline, times_s, stride_s(times_s, timeline.duration_s), seek)
-            fetcher = Fetcher(reader, limits, timeline, _prepare(media, prep))
+            album = Album(media, prep, [target.packet for target in spread(targets, previews)])
+            fetcher = Fetcher(reader, limits, timeline, album.prepare)
             found, used = fetcher.fetch(media, [target.packet for target in targets], ways)
             frames = _frames(media, targets, found.pictures)
         return Decoded(
@@ -62,6 +65,7 @@ def decode_video(
             cpu_s=time.process_time() - started,
             strategy="+".join(used),
             subtitles=subtitles,
+            previews=album.previews(found.pictures),
         )
 
 
@@ -84,14 +88,37 @@ def _opened(reader: RangeReader, limits: Limits, want_subtitles: bool, ways: Seq
         yield media, timeline, segments(media, texts, packets) if texts else ()
 
 
-def _prepare(media: Media, prep: Preprocessing) -> Prepare:
-    preprocess = Preprocessor(prep)
-    aspect = float(media.stream.sample_aspect_ratio or 1)
+class Album:
+    """Prepares frames for the encoder, and keeps those of the `chosen` packets whole for people to look at."""
 
-    def prepare(frame: VideoFrame) -> NDArray[np.uint8]:
-        return preprocess(frame, aspect)
+    def __init__(self, media: Media, prep: Preprocessing, chosen: Sequence[int]) -> None:
+        self._media = media
+        self._preprocess = Preprocessor(prep)
+        self._preview = Preprocessor(prep).preview  # a scaler of its own, so that neither is set up anew each time
+        self._aspect = float(media.stream.sample_aspect_ratio or 1)
+        self._whole: dict[int, NDArray[np.uint8] | None] = dict.fromkeys(chosen)
 
-    return prepare
+    def prepare(self, frame: VideoFrame, packet: int) -> NDArray[np.uint8]:
+        """The encoder's input of the frame that `packet` asked for, (size, size, 3) uint8."""
+        if packet in self._whole:
+            self._whole[packet] = self._preview(frame, self._aspect)
+        return self._preprocess(frame, self._aspect)
+
+    def previews(self, pictures: dict[int, Picture]) -> tuple[Preview, ...]:
+        """What was kept, by rising time, each time once."""
+        kept = {pictures[packet].pts: pixels for packet, pixels in self._whole.items() if packet in pictures}
+        times_s = self._media.seconds(np.array(sorted(kept), np.int64))
+        return tuple(
+            Preview(float(time_s), pixels)
+            for time_s, pts in zip(times_s, sorted(kept), strict=True)
+            if (pixels := kept[pts]) is not None
+        )
+
+
+def spread(targets: Sequence[Target], count: int) -> list[Target]:
+    """At most `count` of the targets, from the middle of as many equal parts."""
+    places = {int((i + 0.5) * len(targets) / count) for i in range(count)} if targets else set()
+    return [targets[place] for place in sorted(places)]
 
 
 def _frames(media: Media, targets: list[Target], pictures: dict[int, Picture]) -> Frames:

@@ -13,6 +13,7 @@ from clipsum.config import Preprocessing
 
 HD_LINES = 720  # a picture that does not say is taken as BT.709 from here on, as players do
 UNSPECIFIED = 2
+PREVIEW_PX = 160
 SCALERS = {"bicubic": Interpolation.BICUBIC, "bilinear": Interpolation.BILINEAR}
 
 
@@ -31,8 +32,17 @@ class Preprocessor:
 
     def __call__(self, frame: VideoFrame, aspect: float) -> NDArray[np.uint8]:
         """One picture; `aspect` is the width of its pixels over their height. Raises: av.FFmpegError."""
-        matrix = _display_matrix(frame)
         width, height = self._scaled(frame.width * aspect, frame.height)
+        return np.ascontiguousarray(self._crop(self._rgb(frame, width, height)))
+
+    def preview(self, frame: VideoFrame, aspect: float) -> NDArray[np.uint8]:
+        """The whole picture, uncropped and upright, within `PREVIEW_PX` each way: (H, W, 3) uint8 RGB."""
+        width, height = frame.width * aspect, frame.height
+        scale = PREVIEW_PX / max(width, height)
+        return np.ascontiguousarray(self._rgb(frame, max(1, round(width * scale)), max(1, round(height * scale))))
+
+    def _rgb(self, frame: VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
+        """The picture scaled to `width` x `height` as it is stored, then turned upright."""
         scaled: VideoFrame = self._scaler.reformat(
             frame,
             width,
@@ -43,8 +53,7 @@ class Preprocessor:
             interpolation=self._flags,
             threads=1,
         )
-        pixels = np.asarray(scaled.to_ndarray(), np.uint8)
-        return np.ascontiguousarray(self._crop(_upright(pixels, matrix)))
+        return _upright(np.asarray(scaled.to_ndarray(), np.uint8), _display_matrix(frame))
 
     def _scaled(self, width: float, height: float) -> tuple[int, int]:
         """Width and height to scale to, before the picture is turned upright."""

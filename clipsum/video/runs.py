@@ -19,7 +19,7 @@ from clipsum.video.timeline import Timeline
 
 FIRST = -1  # a group that starts here is decoded from the very first packet
 DRAIN = (-2, None)
-Prepare = Callable[[VideoFrame], NDArray[np.uint8]]
+Prepare = Callable[[VideoFrame, int], NDArray[np.uint8]]  # the frame, and the packet that asked for it
 MaybePacket: TypeAlias = "Packet[Stream] | None"  # None where its bytes are missing
 Fed = tuple[int, MaybePacket]  # with its place in decoding order
 
@@ -84,7 +84,7 @@ class Run:
         """Feed all `packets` and keep the very frames of the wanted ones; what nothing refers to is passed over."""
         for pts, frame in self._frames(packets, pass_over=self._codec.name == "h264"):
             if pts in self._wanted:
-                self._pictures[self._wanted[pts]] = Picture(pts, self._prepare(frame))
+                self._keep(self._wanted[pts], pts, frame)
         return self._outcome()
 
     def relaxed(self, packets: Iterable[Fed]) -> Outcome:
@@ -108,7 +108,10 @@ class Run:
 
     def _answer(self, wanted_pts: int, shown: tuple[int, VideoFrame] | None) -> None:
         if shown is not None:
-            self._pictures[self._wanted[wanted_pts]] = Picture(shown[0], self._prepare(shown[1]))
+            self._keep(self._wanted[wanted_pts], *shown)
+
+    def _keep(self, packet: int, pts: int, frame: VideoFrame) -> None:
+        self._pictures[packet] = Picture(pts, self._prepare(frame, packet))
 
     def _frames(self, packets: Iterable[Fed], pass_over: bool = False) -> Iterator[tuple[int, VideoFrame]]:
         """Frames with their times, from the key packet's own on. With `pass_over`, what is not wanted and not referred

@@ -23,8 +23,8 @@ START_S = 120  # to start Python on a machine that is busy
 class VideoDecoder:
     """`decode_video` behind a deadline and a memory limit. Not for use by several threads at once; close it."""
 
-    def __init__(self, prep: Preprocessing, sampling: Sampling, seek: Seek, limits: Limits) -> None:
-        self._settings: child.Settings = (prep, sampling, seek, limits)
+    def __init__(self, prep: Preprocessing, sampling: Sampling, seek: Seek, limits: Limits, previews: int = 0) -> None:
+        self._settings: child.Settings = (prep, sampling, seek, limits, previews)
         self._memory = os.memfd_create("clipsum-frames")
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None

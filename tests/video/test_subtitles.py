@@ -60,7 +60,7 @@ def text_packet(stream: av.stream.Stream, start_s: float, end_s: float, line: st
 
 def subtitles(path: Path, ways: tuple[Way, ...] = WAYS, want: bool = True) -> tuple[Segment, ...]:
     prep = Preprocessing(size_px=32)
-    return decode_video(str(path), prep, Sampling(frames=2), "auto", Limits(), want, ways).subtitles
+    return decode_video(str(path), prep, Sampling(frames=2), "auto", Limits(), want_subtitles=want, ways=ways).subtitles
 
 
 def spoken(found: tuple[Segment, ...]) -> list[tuple[float, float, str]]:
