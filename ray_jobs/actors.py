@@ -1,5 +1,6 @@
 """The stages as Ray Data's actors. Each loads its stage in its own process, so that the driver never loads a model."""
 
+import os
 from collections.abc import Callable
 
 import pyarrow as pa
@@ -13,11 +14,18 @@ Stage = Callable[[pa.Table], pa.Table]
 class StageActor:
     """A stage that is made when the actor starts.
 
+    The later a stage, the sooner it gets a core (`niceness` is added to Ray's own): where stages share cores, decoders
+    would else run ahead and leave the summarizer to finish alone.
     A `UsageError` of the making waits for the first call: Ray Data starts an actor that fails again and loses what it
     raised, while what a call raises reaches the driver whole.
     """
 
+    niceness = 0
+
     def __init__(self, settings: StageSettings) -> None:
+        os.nice(self.niceness)
+        # torch's threads would else spin while they wait for one another, on cores that other actors need
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         self._refusal: UsageError | None = None
         try:
             self._stage = self.make(settings)
@@ -38,6 +46,8 @@ class StageActor:
 class Decode(StageActor):
     """Manifest rows -> items with frames."""
 
+    niceness = 8
+
     def make(self, settings: StageSettings) -> Stage:
         """Open the decoder."""
         from ray_jobs import stages
@@ -48,6 +58,8 @@ class Decode(StageActor):
 class Encode(StageActor):
     """Items with frames -> items with embeddings."""
 
+    niceness = 4
+
     def make(self, settings: StageSettings) -> Stage:
         """Load the encoder."""
         from ray_jobs import model_stages
@@ -57,6 +69,8 @@ class Encode(StageActor):
 
 class DecodeAndEncode(StageActor):
     """Manifest rows -> items with embeddings."""
+
+    niceness = 4
 
     def make(self, settings: StageSettings) -> Stage:
         """Open the decoder and load the encoder."""

@@ -66,6 +66,7 @@ def _knock(address: str) -> None:
 def _private() -> Iterator[Machine]:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    os.environ.setdefault("RAY_worker_niceness", "8")  # leaves the stages room to differ, see actors.py
     # Ray guards a cluster that it starts by a token, and would write one into the home folder were none given
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     folder = tempfile.mkdtemp(prefix="clipsum-ray-")

@@ -30,6 +30,8 @@ from ray_jobs.stages import StageSettings
 MAX_TASK_RETRIES = 5
 MAX_INIT_DEATHS = 2
 START_TIMEOUT_S = 600
+IDLE_BELOW = 0.25
+"""Tasks per actor below which a pool shrinks; at Ray Data's own 0.5 pools of two end an actor and start it again."""
 
 
 def run(
@@ -63,6 +65,7 @@ def _configure(no_progress_timeout_s: float) -> None:
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     context.raise_original_map_exception = True
+    context.autoscaling_config.actor_pool_util_downscaling_threshold = IDLE_BELOW
     context.wait_for_min_actors_s = START_TIMEOUT_S
     context.max_consecutive_actor_init_deaths = MAX_INIT_DEATHS
     context.execution_no_progress_timeout_s = no_progress_timeout_s

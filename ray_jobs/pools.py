@@ -15,8 +15,9 @@ from ray_jobs.config import StagePool, SummarizeConfig
 BLOCK_BYTES = 64 * 2**20
 """What the frames of one block may take; Ray Data is made for blocks of up to 128 MiB."""
 SMALL_CORES = 8
-VIDEOS_PER_ACTOR = 32
-"""An actor of a model stage takes seconds to start: fewer videos than this for each are not worth another one."""
+VIDEOS_PER_MODEL = 32
+VIDEOS_PER_DECODER = 16
+"""Another actor must be worth its start: 5 CPU seconds where it loads a model, 2 where it decodes."""
 
 
 class Machine(NamedTuple):
@@ -65,9 +66,9 @@ def plan(config: SummarizeConfig, sampling: Sampling, size_px: int, machine: Mac
     """
     frames = sampling.frames if sampling.mode == "uniform" else sampling.max_frames
     video_bytes = frames * size_px * size_px * 3
-    batch = 16 if machine.gpus else 4
+    batch = 16 if machine.gpus else 8
     decode_batch = max(1, min(config.decode_batch or 4, BLOCK_BYTES // video_bytes))
-    decode, encode, summarize = _automatic(machine, math.ceil(videos / VIDEOS_PER_ACTOR))
+    decode, encode, summarize = _automatic(machine, videos)
     settled = Plan(
         decode=_settle(config.decode, decode),
         encode=_settle(config.encode, encode),
@@ -99,33 +100,36 @@ def check(settled: Plan, machine: Machine) -> None:
         )
 
 
-def _automatic(machine: Machine, useful: int) -> tuple[ActorPool, ActorPool, ActorPool]:
-    """Pools for decode, encode, summarize; no model stage gets more than `useful` actors.
+def _automatic(machine: Machine, videos: int) -> tuple[ActorPool, ActorPool, ActorPool]:
+    """Pools for decode, encode, summarize, for `videos` that are to do.
 
-    On few cores an actor reserves a sliver and the operating system shares the cores out: every pool may then grow to
-    the number of cores, and whichever stage is the slowest does. On many, what is reserved is what is used.
+    On few cores an actor reserves a sliver, the operating system shares the cores out, and one actor of each model
+    reaches all of them by its threads: Ray Data cannot see that they are busy, and would go on starting and ending
+    actors. On many cores what is reserved is what is used, and the slowest stage grows.
     """
     cores = max(1, int(machine.cores))
+    models, decoders = math.ceil(videos / VIDEOS_PER_MODEL), math.ceil(videos / VIDEOS_PER_DECODER)
     if machine.gpus:
-        return _with_gpus(machine, cores, useful)
+        return _with_gpus(machine, cores, models, decoders)
     if cores < SMALL_CORES:
-        sliver = round((machine.cores - 1) / (3 * cores), 4) or 0.01
-        decode = ActorPool(1, cores, 1, cpus=sliver, gpus=0, threads=1)
-        model = ActorPool(1, min(cores, useful), 1, cpus=sliver, gpus=0, threads=1)
-        return decode, model, model
+        most = max(1, min(cores, decoders))
+        sliver = round((machine.cores - 1) / (cores + 2), 4) or 0.01
+        model = ActorPool(1, 1, 1, cpus=sliver, gpus=0, threads=cores)
+        return ActorPool(1, most, most, cpus=sliver, gpus=0, threads=1), model, model
     share = round((machine.cores - 1) / machine.cores, 4)  # the core that Ray Data reserves is hardly used by it
     threads = 2 if cores < 32 else 4
-    model = ActorPool(1, max(1, min(cores // threads, useful)), 1, cpus=threads * share, gpus=0, threads=threads)
-    return ActorPool(1, cores, max(1, cores // 4), cpus=share, gpus=0, threads=1), model, model
+    model = ActorPool(1, max(1, min(cores // threads, models)), 1, cpus=threads * share, gpus=0, threads=threads)
+    most = max(1, min(cores, decoders))
+    return ActorPool(1, most, max(1, most // 4), cpus=share, gpus=0, threads=1), model, model
 
 
-def _with_gpus(machine: Machine, cores: int, useful: int) -> tuple[ActorPool, ActorPool, ActorPool]:
+def _with_gpus(machine: Machine, cores: int, models: int, decoders: int) -> tuple[ActorPool, ActorPool, ActorPool]:
     """Half a GPU for each model actor, all of them from the start, since such pools grow slowly; the rest decodes."""
-    actors = max(1, min(int(machine.gpus), useful))
+    actors = max(1, min(int(machine.gpus), models))
     cpus = 1.0 if cores >= 4 * (1 + actors) else round((cores - 1) / (2 + 4 * actors), 4)
     model = ActorPool(1, actors, actors, cpus=cpus, gpus=0.5, threads=1)
-    decoders = max(1, int((cores - 1 - 2 * actors * cpus) / cpus))
-    return ActorPool(1, decoders, max(1, decoders // 2), cpus=cpus, gpus=0, threads=1), model, model
+    most = max(1, min(decoders, int((cores - 1 - 2 * actors * cpus) / cpus)))
+    return ActorPool(1, most, max(1, most // 2), cpus=cpus, gpus=0, threads=1), model, model
 
 
 def _settle(given: StagePool, automatic: ActorPool) -> ActorPool:

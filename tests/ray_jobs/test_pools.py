@@ -23,10 +23,15 @@ def test_automatic_pools_fit_every_machine(cores, gpus):
     assert all(1 <= pool.min_actors <= pool.initial_actors <= pool.max_actors for pool in chosen.pools.values())
 
 
-def test_every_pool_may_grow_to_all_of_two_cores_at_once():
+def test_on_two_cores_all_pools_fit_at_once_at_their_largest():
     chosen = _plan(Machine(2))
     assert sum(pool.max_actors * pool.cpus for pool in chosen.pools.values()) <= 1 + 1e-3
-    assert [pool.max_actors for pool in chosen.pools.values()] == [2, 2, 2]
+    assert (chosen.decode.max_actors, chosen.encode.max_actors, chosen.encode.threads) == (2, 1, 2)
+
+
+def test_on_many_cores_the_slowest_stage_may_grow_to_all_of_them():
+    chosen = _plan(Machine(64))
+    assert all(pool.max_actors * pool.threads == 64 for pool in chosen.pools.values())
 
 
 def test_a_gpu_is_shared_by_both_models_from_the_start():
