@@ -46,13 +46,17 @@ FRAGMENT_MARKS = (b"mvex", b"moof")
 
 
 class Source:
-    """A reader as libav sees it. While `blank`, it gives zeros without reading: enough to learn times, at no bytes."""
+    """A reader as libav sees it. While `blank`, it gives zeros without reading: enough to learn times, at no bytes.
+
+    `spent`: packets were taken, or sought; what wants all of them needs to open the file anew.
+    """
 
     def __init__(self, reader: RangeReader) -> None:
         self._reader = reader
         self._at = 0
         self._tail = b""
         self.blank = False
+        self.spent = False
         self.fragmented = False
 
     def read(self, size: int) -> bytes:
@@ -132,6 +136,7 @@ def open_media(reader: RangeReader, limits: Limits) -> Iterator[Media]:
 
 def packets_of(media: Media, *streams: Stream) -> Iterator["Packet[Stream]"]:
     """The packets of `streams` from here on, to the end or to where the file is broken."""
+    media.source.spent = True
     wanted = {stream.index for stream in streams}
     for stream in media.container.streams:
         stream.discard = Discard.default if stream.index in wanted else Discard.all

@@ -1,8 +1,7 @@
 """Decode one video, in this process: open, learn the times, choose, fetch. See `worker` for limits that hold."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -10,16 +9,14 @@ from numpy.typing import NDArray
 
 from clipsum.config import Limits, Preprocessing, Sampling, Seek
 from clipsum.errors import ItemError
-from clipsum.records import Decoded, Frames, Preview, Segment
+from clipsum.records import Decoded, Frames, Preview
 from clipsum.storage import RangeReader, open_reader
-from clipsum.video.container import Media, open_media
+from clipsum.video.container import Media
 from clipsum.video.faults import faults
+from clipsum.video.opening import opened
 from clipsum.video.picture import Preprocessor
-from clipsum.video.plan import Target, choose
+from clipsum.video.plan import Target
 from clipsum.video.runs import Picture
-from clipsum.video.sampling import sample_times, stride_s
-from clipsum.video.subtitles import indexed_packets, segments, subtitle_stream
-from clipsum.video.timeline import Timeline, indexed_timeline, scanned_timeline
 from clipsum.video.ways import WAYS, Fetcher, Way
 
 ENOUGH = 0.8  # of the chosen frames; with fewer the video counts as corrupt
@@ -50,9 +47,7 @@ def decode_video(
     with reader, faults("decode"):
         if reader.size_bytes > limits.max_bytes:
             raise ItemError("too_large", "open", f"{reader.size_bytes} bytes is more than max_bytes={limits.max_bytes}")
-        with _opened(reader, limits, want_subtitles, ways) as (media, timeline, subtitles):
-            times_s = sample_times(sampling, timeline.duration_s)
-            targets = choose(timeline, times_s, stride_s(times_s, timeline.duration_s), seek)
+        with opened(reader, limits, sampling, seek, want_subtitles, ways) as (media, timeline, targets, subtitles):
             album = Album(media, prep, [target.packet for target in spread(targets, previews)])
             fetcher = Fetcher(reader, limits, timeline, album.prepare)
             found, used = fetcher.fetch(media, [target.packet for target in targets], ways)
@@ -67,25 +62,6 @@ def decode_video(
             subtitles=subtitles,
             previews=album.previews(found.pictures),
         )
-
-
-Opened = tuple[Media, Timeline, tuple[Segment, ...]]
-
-
-@contextmanager
-def _opened(reader: RangeReader, limits: Limits, want_subtitles: bool, ways: Sequence[Way]) -> Iterator[Opened]:
-    """The video, its timeline and its subtitles, by its index or by one reading of all of it."""
-    with ExitStack() as stack:
-        media = stack.enter_context(open_media(reader, limits))
-        timeline = indexed_timeline(media) if "index" in ways else None
-        if timeline is None and media.source.blank:
-            media = stack.enter_context(open_media(reader, limits))
-        texts = subtitle_stream(media.container) if want_subtitles else None
-        if timeline is None:
-            timeline, packets = scanned_timeline(media, texts)
-        else:
-            packets = indexed_packets(media, texts, reader) if texts else []
-        yield media, timeline, segments(media, texts, packets) if texts else ()
 
 
 class Album:

@@ -25,7 +25,8 @@ class Timeline:
     `pts`, `dts`: stream units; `seconds`: the player's clock; `keys`: key packets; `shown`: not cut off by an edit
     list; `positions`, `sizes`: bytes in the file, to be used only where `indexed`. `ordered` is False where the
     container keeps no presentation times (B-frames in avi): there the n-th frame decoded has the n-th time.
-    `missing_s`: how long before its stated end the file breaks off.
+    `missing_s`: how long before its stated end the file breaks off. `frame_s`: how long a frame lasts. `keys_only`:
+    the other packets are not known, nor the sizes.
     """
 
     pts: NDArray[np.int64]
@@ -39,6 +40,8 @@ class Timeline:
     indexed: bool
     ordered: bool
     missing_s: float = 0.0
+    frame_s: float = 0.0
+    keys_only: bool = False
 
     @cached_property
     def display(self) -> NDArray[np.int64]:
@@ -85,6 +88,27 @@ def indexed_timeline(media: Media) -> Timeline | None:
     timeline = _build(media, entries, pts, duration, indexed=True)
     stated_s = float((media.stream.duration or 0) * media.time_base)
     return timeline if timeline.duration_s > stated_s - COVER_FRAMES * _frame_s(media) else None
+
+
+def cued_timeline(media: Media) -> Timeline | None:
+    """By the key frames that a Matroska file's own index names, and its last packets; None where it has no index."""
+    if "matroska" not in media.formats:
+        return None
+    media.source.spent = True
+    try:
+        media.container.seek(0, stream=media.stream)  # libav reads the index with the first seek
+        cues = [entry.timestamp for entry in media.stream.index_entries if entry.is_keyframe]
+        if len(cues) < 2:
+            return None
+        media.container.seek(cues[-1], stream=media.stream)
+    except av.FFmpegError:
+        return None
+    last = [(packet.pts or 0, packet.duration or 0) for packet in packets_of(media, media.stream)]
+    if not last or max(last)[0] < cues[-1]:
+        return None
+    timeline = _build(media, [(0, pts, -1, True, False) for pts in cues], cues, last[-1][1], indexed=False)
+    end_s = float(media.seconds(np.array(max(last)[0]))) + timeline.frame_s
+    return replace(timeline, duration_s=end_s, keys_only=True)
 
 
 def scanned_timeline(media: Media, aside: Stream | None = None) -> tuple[Timeline, list["Packet[Stream]"]]:
@@ -146,6 +170,7 @@ def _build(media: Media, entries: list[Entry], pts: list[int], duration: int, in
         duration_s=float(seconds[~discarded].max()) + frame_s,
         indexed=indexed,
         ordered=not ("avi" in media.formats and reordered and len(np.unique(times - dts)) == 1),
+        frame_s=frame_s,
     )
 
 

@@ -110,7 +110,7 @@ class Fetcher:
                 return
             packets = packets_of(media, media.stream)
             for packet in packets:
-                if packet.pts == pts[start] and packet.size == self._timeline.sizes[start]:
+                if packet.pts == pts[start] and self._timeline.sizes[start] in (packet.size, -1):
                     yield from enumerate(chain([packet], packets), start)
                     return
                 if packet.dts is not None and packet.dts > dts[start]:

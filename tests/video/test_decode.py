@@ -134,6 +134,23 @@ def test_only_the_header_and_the_wanted_packets_are_read(large: Path):
     assert decoded.bytes_read < 0.1 * large.stat().st_size
 
 
+def test_a_matroska_file_with_an_index_is_not_read_whole(large: Path, tmp_path: Path):
+    path = tmp_path / "large.mkv"
+    with av.open(str(large)) as source, av.open(str(path), "w") as output:
+        copied = output.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = copied
+                output.mux(packet)
+    sparse = decode(path, "keyframe", frames=1)
+    assert sparse.strategy == "seek"
+    assert sparse.bytes_read < 0.6 * path.stat().st_size
+    everything = decode_video(str(path), PREP, Sampling(frames=1), "keyframe", Limits(), ways=("forward",))
+    assert np.array_equal(sparse.frames.pixels, everything.frames.pixels)
+    assert sparse.frames.times_s.tolist() == everything.frames.times_s.tolist()
+    assert sparse.duration_s == pytest.approx(everything.duration_s)
+
+
 def test_every_shared_video_decodes(shared_dir: Path):
     for path in sorted(path for path in (shared_dir / "videos").rglob("*.*") if path.suffix != ".md"):
         for seek in ("exact", "keyframe"):
