@@ -13,8 +13,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from clipsum.config import Config
+from clipsum.models.batch import IGNORED_LABEL
 
-IGNORED = -100  # label of padding
 MicroBatch = Mapping[str, Tensor]
 
 
@@ -89,7 +89,7 @@ def token_loss(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> 
     return nn.functional.cross_entropy(
         logits.flatten(0, 1).float(),
         labels.flatten(),
-        ignore_index=IGNORED,
+        ignore_index=IGNORED_LABEL,
         reduction="sum",
         label_smoothing=label_smoothing,
     )
@@ -106,7 +106,7 @@ def _step(
     rate = config.rate(step)
     for group in optimizer.param_groups:
         group["lr"] = rate
-    tokens = sum(int((batch["labels"] != IGNORED).sum()) for batch in micro_batches)
+    tokens = sum(int((batch["labels"] != IGNORED_LABEL).sum()) for batch in micro_batches)
     model.train()
     optimizer.zero_grad(set_to_none=True)
     total = 0.0

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from clipsum.models.batch import IGNORED_LABEL
 from clipsum.training.loop import (
-    IGNORED,
     Optimisation,
     TrainingDivergedError,
     make_optimizer,
@@ -37,7 +37,7 @@ def make_model():
 def draw(step, rows=8):
     ids = torch.randint(VOCABULARY, (rows, 5), generator=torch.Generator().manual_seed(step))
     labels = ids.clone()
-    labels[rows // 2 :, 3:] = IGNORED
+    labels[rows // 2 :, 3:] = IGNORED_LABEL
     return {"input_ids": ids, "labels": labels}
 
 
@@ -99,7 +99,7 @@ def test_micro_batches_of_unequal_token_counts_give_the_update_of_the_whole_batc
 
 def test_padding_is_no_part_of_the_loss():
     logits = torch.randn(1, 4, VOCABULARY, generator=torch.Generator().manual_seed(0))
-    labels = torch.tensor([[1, 2, IGNORED, IGNORED]])
+    labels = torch.tensor([[1, 2, IGNORED_LABEL, IGNORED_LABEL]])
     assert token_loss(logits, labels) == pytest.approx(float(token_loss(logits[:, :2], labels[:, :2])))
 
 
