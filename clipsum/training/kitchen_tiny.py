@@ -29,7 +29,7 @@ from clipsum.training.kitchen_recipe import KitchenRecipe, Trained, write_summar
 from clipsum.training.quality import train_or_load
 from clipsum.training.quality_figures import score
 from clipsum.training.quality_parts import Part, read_parts
-from clipsum.training.tiny_clip import CLIP_THREADS, TAUGHT_FILE, TinyClipConfig, save_tiny_clip, train_tiny_clip
+from clipsum.training.tiny_clip import TAUGHT_FILE, TinyClipConfig, save_tiny_clip, train_tiny_clip
 
 SPLITS = ("train", "validation", "ood")
 
@@ -61,6 +61,7 @@ def main(words: Sequence[str] | None = None) -> None:
     given = parser.parse_args(words)
     config = load(BuildConfig, given.config, given.set)
     started = time.monotonic()
+    torch.set_num_threads(1)  # the sums of several threads are not the same to the bit
     make_corpus(given.work / "corpus", config)
     teach_clip(given.work, config)
     embed_splits(given.work, config)
@@ -84,7 +85,6 @@ def teach_clip(work: Path, config: BuildConfig) -> None:
     """Train the tiny CLIP on frames of the training split, unless it is there."""
     if (work / "tiny-clip" / TAUGHT_FILE).is_file():
         return
-    torch.set_num_threads(CLIP_THREADS)
     prep = Preprocessing(size_px=config.clip.image_size)
     frames = read_frames(work / "corpus" / "train" / "manifest.jsonl", config.clip_frames_a_video, prep)
     save_tiny_clip(train_tiny_clip(frames, config.clip, _say), work / "tiny-clip")
@@ -102,7 +102,6 @@ def embed_splits(work: Path, config: BuildConfig) -> None:
 
 def write_bundle(work: Path, config: BuildConfig, place: str) -> None:
     """Train ClipSum, and text-only beside it, score both where nothing was trained, and save the former."""
-    torch.set_num_threads(1)  # the sums of several threads are not the same to the bit
     parts = read_parts(work / "embeddings")
     models = work / "models"
     models.mkdir(exist_ok=True)

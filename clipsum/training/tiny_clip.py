@@ -35,7 +35,6 @@ SINGLES: tuple[tuple[Slot, ...], ...] = tuple((slot,) for slot in SLOTS)
 PAIRS: tuple[tuple[Slot, ...], ...] = tuple(tuple(slot for slot in SLOTS if slot != left_out) for left_out in SLOTS)
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 LARGEST_SCALE = 100.0
-CLIP_THREADS = 2  # fixed, so that the same seed gives the same weights on any number of cores
 TAUGHT_FILE = "taught_from.json"
 
 
@@ -150,7 +149,7 @@ class _Captions:
 
 
 def train_tiny_clip(frames: FrameSet, config: TinyClipConfig, log: Callable[[str], None] = print) -> TinyClip:
-    """Teach a tiny CLIP from nothing. The same seed, frames and thread count give the same weights."""
+    """Teach a tiny CLIP from nothing: a function of its arguments, to the bit on one CPU thread."""
     torch.manual_seed(config.seed)
     captions = _Captions(frames.steps, config)
     model = CLIP(**config.model_cfg(len(captions.tokenizer))).to(memory_format=torch.channels_last)

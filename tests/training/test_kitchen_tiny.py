@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from clipsum.config import Sampling
 from clipsum.datasets.kitchen.corpus import write_split
@@ -19,6 +20,13 @@ from clipsum.training.tiny_clip import TAUGHT_FILE
 from clipsum.transcript.find import find_transcript
 
 FRESH_SEED = 11  # not the corpus's: none of these videos was ever seen, and their triples are not those of training
+
+
+@pytest.fixture(autouse=True)
+def same_threads_afterwards():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
