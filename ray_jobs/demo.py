@@ -29,7 +29,7 @@ def demo(
     console = Console()
     folder = Path(output).resolve()
     with CountLine(console, "Rendering", "videos") as line:
-        write_split(folder / "videos", "test", videos, seed=0, on_done=line.show)
+        write_split(folder / "videos", "test", videos, size_px=256, on_done=line.show)
     call = Call((str(folder / "videos"),), str(folder / "summaries"), "kitchen-tiny", SummarizeConfig())
     code = summarize_archive(call, console)
     shown = [row for row in parts.read_rows(call.output) if row["status"] == "ok"][:SHOWN]
