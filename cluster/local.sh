@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# A Ray cluster of one head and two workers on this machine, reachable from this machine alone.
+# A Ray cluster of one head and two workers on this machine, for its user alone: calls need the token in FOLDER.
 #
 #   cluster/local.sh start | stop | status
 #
 # Settings, by environment: PORT (of the head), DASHBOARD_PORT (jobs are submitted there), CPUS (of each node),
-# WORKERS, FOLDER (pids, logs, Ray's own files), RAY (the ray command).
+# WORKERS, FOLDER (pids, logs, Ray's own files; a short path), RAY (the ray command), RAY_AUTH_MODE (token, disabled).
 # `stop` ends the processes that `start` began, by their pids, and no other Ray.
 set -euo pipefail
 
@@ -16,19 +16,21 @@ WORKERS=${WORKERS:-2}
 FOLDER=${FOLDER:-${TMPDIR:-/tmp}/clipsum-cluster}
 RAY=${RAY:-$here/.venv/bin/ray}
 export RAY_USAGE_STATS_ENABLED=0
+export PATH="$(dirname "$RAY"):$PATH" # the python of submitted jobs
+export RAY_AUTH_MODE=${RAY_AUTH_MODE:-token} RAY_AUTH_TOKEN_PATH=${RAY_AUTH_TOKEN_PATH:-$FOLDER/token}
 PATIENCE_S=120
 
 launch() { # name, then the arguments of ray start
   local name=$1
   shift
-  setsid "$RAY" start --block --num-cpus="$CPUS" --node-ip-address=127.0.0.1 --disable-usage-stats "$@" \
+  setsid "$RAY" start --block --num-cpus="$CPUS" --disable-usage-stats "$@" \
     >"$FOLDER/$name.log" 2>&1 </dev/null &
   echo $! >"$FOLDER/$name.pid"
 }
 
 alive() { # name: is its process there, and is it the one that we started?
   local pid
-  pid=$(cat "$FOLDER/$1.pid" 2>/dev/null) && grep -qsz -- --node-ip-address=127.0.0.1 "/proc/$pid/cmdline"
+  pid=$(cat "$FOLDER/$1.pid" 2>/dev/null) && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q 'ray start --block'
 }
 
 names() {
@@ -39,10 +41,6 @@ names() {
   return 0
 }
 
-nodes() {
-  "$RAY" status --address "127.0.0.1:$PORT" 2>/dev/null | grep -c ' node_' || true
-}
-
 start() {
   local i
   if [ -n "$(names)" ]; then
@@ -50,42 +48,45 @@ start() {
     exit 2
   fi
   mkdir -p "$FOLDER"
+  [ -s "$RAY_AUTH_TOKEN_PATH" ] || (umask 077 && od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$RAY_AUTH_TOKEN_PATH")
   launch head --head --port="$PORT" --dashboard-host=127.0.0.1 --dashboard-port="$DASHBOARD_PORT" --temp-dir="$FOLDER/ray"
-  wait_for 1 head
-  for i in $(seq "$WORKERS"); do
+  wait_for head
+  for i in $(seq "$WORKERS"); do # one after another: two at once take the same names for their sockets
     launch "worker-$i" --address="127.0.0.1:$PORT"
+    wait_for "worker-$i"
   done
-  wait_for $((WORKERS + 1)) "worker-$WORKERS"
   echo "a head and $WORKERS workers of $CPUS CPUs each"
+  if [ "$RAY_AUTH_MODE" = token ]; then
+    echo "  export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=$RAY_AUTH_TOKEN_PATH"
+  fi
   echo "  clipsum summarize … --address 127.0.0.1:$PORT"
   echo "  ray job submit --address http://127.0.0.1:$DASHBOARD_PORT --working-dir . -- python -m ray_jobs.summarize …"
 }
 
-wait_for() { # number of nodes, the node that was started last
+wait_for() { # name: until Ray says in its log that the node is up
   local began=$SECONDS
-  until [ "$(nodes)" -ge "$1" ]; do
-    if ! alive "$2" || [ $((SECONDS - began)) -gt $PATIENCE_S ]; then
-      echo "$2 did not start: the end of $FOLDER/$2.log is" >&2
-      tail -5 "$FOLDER/$2.log" >&2
+  until grep -qs 'now block forever' "$FOLDER/$1.log"; do
+    if ! kill -0 "$(cat "$FOLDER/$1.pid")" 2>/dev/null || [ $((SECONDS - began)) -gt $PATIENCE_S ]; then
+      echo "$1 did not start: the end of $FOLDER/$1.log is" >&2
+      tail -n 5 "$FOLDER/$1.log" >&2 || true
       stop
       exit 1
     fi
-    sleep 0.5
+    sleep 0.2
   done
 }
 
 stop() {
-  local name pid
-  for name in $(names | sort -r); do # workers before the head
-    pid=$(cat "$FOLDER/$name.pid")
-    if alive "$name"; then
-      kill -TERM "$pid"
-      for _ in $(seq 60); do
-        alive "$name" || break
-        sleep 0.5
-      done
-      if alive "$name"; then kill -KILL -- "-$pid"; fi
-    fi
+  local name
+  for name in $(names | grep worker) head; do
+    if alive "$name"; then kill -TERM "$(cat "$FOLDER/$name.pid")"; fi
+  done
+  for name in $(names); do # Ray gives what runs on a node half a minute to end
+    for _ in $(seq 90); do
+      alive "$name" || break
+      sleep 0.5
+    done
+    if alive "$name"; then kill -KILL -- "-$(cat "$FOLDER/$name.pid")"; fi
     rm -f "$FOLDER/$name.pid"
   done
   echo "stopped"
