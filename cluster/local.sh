@@ -30,7 +30,7 @@ launch() { # name, then the arguments of ray start
 
 alive() { # name: is its process there, and is it the one that we started?
   local pid
-  pid=$(cat "$FOLDER/$1.pid" 2>/dev/null) && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q 'ray start --block'
+  { pid=$(cat "$FOLDER/$1.pid") && tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q 'ray start --block'; } 2>/dev/null
 }
 
 names() {
