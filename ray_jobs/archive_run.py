@@ -14,14 +14,14 @@ from rich.console import Console
 
 from clipsum import rows, storage
 from clipsum.datasets.manifest import list_sources
-from clipsum.models.bundle import load_bundle
+from clipsum.models.bundle import BUNDLED, load_bundle
 from ray_jobs import manifest, pipeline, report, run_record
 from ray_jobs.cluster import connected
 from ray_jobs.config import SummarizeConfig
 from ray_jobs.ledger import Ledger
 from ray_jobs.manifest import Listed
 from ray_jobs.pools import plan
-from ray_jobs.progress import ProgressLine, print_summary
+from ray_jobs.progress import ProgressLine, print_summary, videos_of
 from ray_jobs.run_record import Attempt, Clock, Ending, Prices
 from ray_jobs.stages import StageSettings
 
@@ -58,8 +58,10 @@ def summarize_archive(call: Call, console: Console) -> int:
 def stage_settings(call: Call) -> StageSettings:
     """What the stages need to know, from the configuration and the bundle. Raises: UsageError for a bad bundle."""
     bundle, config = load_bundle(call.bundle), call.config
+    is_bundled = bundle.folder.parent == BUNDLED
     return StageSettings(
-        bundle=call.bundle if storage.is_s3(call.bundle) else str(bundle.folder.absolute()),
+        # a bundled one goes by its name, for it lies elsewhere on other machines
+        bundle=call.bundle if storage.is_s3(call.bundle) or is_bundled else str(bundle.folder.absolute()),
         bundle_id=bundle.bundle_id,
         fingerprint=bundle.manifest.fingerprint,
         preprocessing=bundle.manifest.encoder.preprocessing,
@@ -83,9 +85,11 @@ class ArchiveRun:
     def go(self) -> int:
         """Do what is to do, close the books, and return the exit code."""
         self._ledger.resume(self._call.retry_failed)
+        todo, listed = int(self._ledger.todo.sum()), self._listed.videos
+        self._console.print(f"{videos_of(listed)} listed, {todo:,} to do", highlight=False)
         ending: Ending = "error"
         try:
-            ending = self._work() if self._ledger.todo.any() else "finished"
+            ending = self._work() if todo else self._nothing_to_do()
         except KeyboardInterrupt:
             ending = "interrupted"
         finally:
@@ -96,15 +100,28 @@ class ArchiveRun:
         nothing = self._listed.videos and not self._ledger.tally.ok
         return 1 if ending == "finished" and nothing else EXIT_CODES[ending]
 
+    def _nothing_to_do(self) -> Ending:
+        self._publish()
+        return "finished"
+
+    def _publish(self) -> Listed:
+        return manifest.publish(self._listed, storage.join(self._call.output, "manifest"))
+
+    def _local_path(self) -> str | None:
+        """A path that other machines may not have, of a source, the output or the bundle."""
+        given = (self._listed.local_example, self._call.output, self._settings.bundle)
+        local = (place for place in given if place and "://" not in place and Path(place).is_absolute())
+        return None if self._call.config.shared_files else next(local, None)
+
     def _work(self) -> Ending:
         call, settings, ledger = self._call, self._settings, self._ledger
         videos, size_px = int(ledger.todo.sum()), settings.preprocessing.size_px
-        with connected(call.address, None if call.config.shared_files else self._listed.local_example) as machine:
+        with connected(call.address, self._local_path()) as machine:
             chosen = plan(call.config, settings.sampling, size_px, machine, videos)
             settings = replace(
                 settings, encode_threads=chosen.encode.threads, summarize_threads=chosen.summarize.threads
             )
-            published = manifest.publish(self._listed, storage.join(call.output, "manifest"))
+            published = self._publish()
             self._begun = True
             self._clock.note(machine, chosen.pools)
             self._save(self._clock.attempt)

@@ -25,13 +25,13 @@ QUIET = {
 
 
 @contextmanager
-def connected(address: str | None = None, local_example: str | None = None) -> Iterator[Machine]:
+def connected(address: str | None = None, local_path: str | None = None) -> Iterator[Machine]:
     """Connect, tell what the cluster has, and leave: a private Ray ends with every process that it started.
 
     Where this process is connected already, it stays so.
 
-    Raises: UsageError for a cluster that does not answer, or of several machines when there is a `local_example`, a
-    path that only this machine has.
+    Raises: UsageError for a cluster that does not answer, or of several machines when there is a `local_path`, which
+    other machines may not have.
     """
     if ray.is_initialized():
         yield _machine()
@@ -50,7 +50,7 @@ def connected(address: str | None = None, local_example: str | None = None) -> I
         reason = str(error).strip().split("\n")[0]
         raise UsageError(f"no Ray cluster answers at '{given}' ({reason}): name one with --address, or none") from error
     try:
-        _refuse_local(local_example, str(given))
+        _refuse_local(local_path, str(given))
         yield _machine()
     finally:
         ray.shutdown()
@@ -104,11 +104,11 @@ def _machine() -> Machine:
     return Machine(resources.get("CPU", 0.0), resources.get("GPU", 0.0))
 
 
-def _refuse_local(local_example: str | None, address: str) -> None:
-    """Raise UsageError when `local_example` is a path that some machine of the cluster does not have."""
+def _refuse_local(local_path: str | None, address: str) -> None:
+    """Raise UsageError where some machine of the cluster may not have `local_path`."""
     hosts = {node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
-    if local_example and hosts != {socket.gethostname()}:
+    if local_path and hosts != {socket.gethostname()}:
         raise UsageError(
-            f"'{local_example}' is a path of this machine and the cluster at '{address}' has {len(hosts)} machine(s): "
+            f"'{local_path}' is a path of this machine and the cluster at '{address}' has {len(hosts)} machine(s): "
             "use s3://, or --set shared_files=true where every machine sees the same path"
         )

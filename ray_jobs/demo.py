@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
 
 from clipsum import storage
 from clipsum.datasets.kitchen.corpus import write_split
@@ -34,7 +36,8 @@ def demo(
     code = summarize_archive(call, console)
     shown = [row for row in parts.read_rows(call.output) if row["status"] == "ok"][:SHOWN]
     for row in shown:
-        console.print(f"\n{Path(row['uri']).name}\n  {row['summary']}", highlight=False, markup=False)
+        console.print(f"\n{Path(row['uri']).name}", highlight=False, markup=False)
+        console.print(Padding(Text(row["summary"]), (0, 0, 0, 2)))
     console.print(f"\nOpen {folder / 'summaries' / 'report.html'} in a browser.", highlight=False, soft_wrap=True)
     return code
 

@@ -11,7 +11,7 @@ from clipsum.datasets.manifest import list_sources
 from ray_jobs import manifest, run_record
 from ray_jobs.archive_run import ArchiveRun, Call, stage_settings
 from ray_jobs.manifest import Listed
-from ray_jobs.progress import span
+from ray_jobs.progress import span, videos_of
 
 
 def estimate_archive(call: Call, console: Console) -> int:
@@ -36,11 +36,12 @@ def estimate_archive(call: Call, console: Console) -> int:
     start_s = attempt["wall_s"] - attempt["work_s"]
     total_s = start_s + attempt["work_s"] * listed.videos / chosen.videos
     hours = attempt["video_s"] / 3600 * listed.videos / chosen.videos
+    on = f"{attempt['cores']:g} cores and {attempt['gpus']:g} GPUs"
     console.print(
-        f"About {span(total_s)} for {listed.videos:,} videos of some {hours:,.1f} hours, on {attempt['cores']:g} cores "
-        f"and {attempt['gpus']:g} GPUs: {chosen.videos} of them took {span(attempt['work_s'])} and {span(start_s)} to "
-        "start. Nothing was written.",
+        f"About {span(total_s)} for {videos_of(listed.videos)} of some {hours:,.1f} hours, on {on}: {chosen.videos} of "
+        f"them took {span(attempt['work_s'])} and {span(start_s)} to start. Nothing was written.",
         highlight=False,
+        soft_wrap=True,
     )
     return 0
 

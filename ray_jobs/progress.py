@@ -53,7 +53,8 @@ class ProgressLine:
         self._live.update(self._task, description="Summarising", completed=self._done, words=self.words())
         if not self._console.is_terminal and time.monotonic() - self._printed_at > PLAIN_EVERY_S:
             self._printed_at = time.monotonic()
-            self._console.print(f"{self._done} of {self._total} videos {self.words()}", highlight=False)
+            said = f"{self._done} of {videos_of(self._total)} · {self.words()}".removesuffix(" · ")
+            self._console.print(said, highlight=False)
 
     def words(self) -> str:
         """Failures, video-hours per hour and the time left, as far as they are known."""
@@ -80,12 +81,17 @@ def print_summary(console: Console, run: Mapping[str, Any], report: str) -> None
     table.add_row("Length", f"{span(run['video_hours'] * 3600)} of video")
     if attempt["videos"]:
         faster = f", {attempt['video_s'] / attempt['wall_s']:,.1f} x real time" if attempt["wall_s"] else ""
-        table.add_row("Time", f"{span(attempt['wall_s'])} for {attempt['videos']:,} videos{faster}")
+        table.add_row("Time", f"{span(attempt['wall_s'])} for {videos_of(attempt['videos'])}{faster}")
     if run["bytes_listed"]:
         read, listed = run["bytes_read"], run["bytes_listed"]
         table.add_row("Read", f"{size(read)} of {size(listed)} ({read / listed:.0%})")
     console.print(table)
     console.print(f"Report  {report}", soft_wrap=True, highlight=False)
+
+
+def videos_of(count: int) -> str:
+    """A number of videos in words."""
+    return "1 video" if count == 1 else f"{count:,} videos"
 
 
 def span(seconds: float) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from clipsum import storage
 from clipsum.config import load
 from clipsum.errors import UsageError
 from ray_jobs.config import SummarizeConfig
@@ -52,7 +53,7 @@ def summarize(
         raise UsageError(f"--max-failed-fraction {max_failed_fraction:g}: give a number from 0 to 1")
     call = Call(
         sources=tuple(sources),
-        output=output or "",
+        output=storage.canonical(output or ""),
         bundle=bundle,
         config=load(SummarizeConfig, config, settings or []),
         limit=limit,
