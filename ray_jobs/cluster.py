@@ -16,6 +16,8 @@ from clipsum.errors import UsageError
 from ray_jobs.pools import Machine
 
 KNOCK_S = 10.0
+LONGEST_FOLDER = 16
+"""Ray puts sockets some 90 characters below its folder, and 107 are the most that a socket's name may have."""
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
@@ -69,7 +71,8 @@ def _private() -> Iterator[Machine]:
     os.environ.setdefault("RAY_worker_niceness", "8")  # leaves the stages room to differ, see actors.py
     # Ray guards a cluster that it starts by a token, and would write one into the home folder were none given
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    folder = tempfile.mkdtemp(prefix="clipsum-ray-")
+    here = tempfile.gettempdir()
+    folder = tempfile.mkdtemp(prefix="clipsum-ray-", dir=here if len(here) <= LONGEST_FOLDER else "/tmp")
     try:
         with _silent_stderr():
             ray.init(
