@@ -6,7 +6,6 @@ are warm, to the last row.
 """
 
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from ray_jobs.manifest import Listed
 from ray_jobs.pools import Machine, plan
 
 SMALL_CORES = 4
+COSTS = ["status", "started_at", "decode_cpu_s", "encode_cpu_s", "generate_cpu_s", "encode_s", "generate_s"]
 
 
 def batch_line(folder: Path, videos: int, bundle: str, address: str | None) -> Line:
@@ -47,16 +47,13 @@ def _run(call: Call, listed: Listed, machine: Machine) -> tuple[pa.Table, float]
     todo = np.ones(listed.videos, np.bool_)
     chosen = plan(call.config, settings.sampling, settings.preprocessing.size_px, machine, listed.videos)
     settings = replace(settings, encode_threads=chosen.encode.threads, summarize_threads=chosen.summarize.threads)
+    tables, ended_at = [], 0.0
     with closing(pipeline.run(listed, todo, settings, chosen, None)) as results:
-        table = pa.concat_tables(_costs(results))
-    return table, time.time() - float(pc.min(table["started_at"]).as_py())
-
-
-def _costs(results: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    for table in results:
-        yield table.select(
-            ["status", "started_at", "decode_cpu_s", "encode_cpu_s", "generate_cpu_s", "encode_s", "generate_s"]
-        )
+        for part in results:
+            tables.append(part.select(COSTS))
+            ended_at = time.time()  # not after the loop: taking the actors down is no part of it
+    table = pa.concat_tables(tables)
+    return table, ended_at - float(pc.min(table["started_at"]).as_py())
 
 
 def _line(table: pa.Table, wall_s: float, machine: Machine) -> Line:
