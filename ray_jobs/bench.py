@@ -31,6 +31,7 @@ def bench(
         Path | None, typer.Option(metavar="DIR", help="Keeps the sample videos and bench.json for the next time.")
     ] = None,
     videos: Annotated[int, typer.Option(min=1, help="Videos of the batch job of S6.")] = 200,
+    bundle: Annotated[str, typer.Option(help="Bundle of the batch job of S6.")] = "kitchen-tiny",
     rounds: Annotated[int, typer.Option(min=1, help="Counted rounds of each way; the median is taken.")] = 5,
     address: Annotated[str | None, typer.Option(help="Ray cluster for S6; else this machine.")] = None,
 ) -> int:
@@ -41,7 +42,7 @@ def bench(
         folder = output or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         lines = []
-        for line in _measure(chosen, folder, s3, videos, rounds, address):
+        for line in _measure(chosen, folder, s3, videos, bundle, rounds, address):
             lines.append(line)
             console.print(f"{'ok  ' if line.ok else 'MISS'} {line.target} {line.what}: {line.ratio:.2f} ({line.limit})")
         (folder / "bench.json").write_text(json.dumps([asdict(line) for line in lines], indent=1))
@@ -56,7 +57,7 @@ def _known(target: str) -> str:
 
 
 def _measure(
-    chosen: set[str], folder: Path, s3: str | None, videos: int, rounds: int, address: str | None
+    chosen: set[str], folder: Path, s3: str | None, videos: int, bundle: str, rounds: int, address: str | None
 ) -> Iterator[Line]:
     if chosen & {"S1", "S2", "S3"}:
         from clipsum.bench.decode import decode_lines
@@ -71,7 +72,7 @@ def _measure(
     if "S6" in chosen:
         from ray_jobs.bench_batch import batch_line
 
-        yield batch_line(folder, videos, "kitchen-tiny", address)
+        yield batch_line(folder, videos, bundle, address)
 
 
 def _uploaded(sample: Path, prefix: str | None) -> str | None:
