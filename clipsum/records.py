@@ -133,6 +133,42 @@ class Highlight:
 
 
 @dataclass(frozen=True)
+class Chapter:
+    """A stretch of a video and its title, in seconds on the player's clock."""
+
+    start_s: float
+    end_s: float
+    title: str
+
+
+@dataclass(frozen=True, repr=False)
+class Asked:
+    """What one question found: frame_scores (T,), and the moments. `matched`: None where nobody calibrated that."""
+
+    query: str
+    matched: bool | None
+    frame_scores: tuple[float, ...]
+    highlights: tuple[Highlight, ...]
+
+    def __repr__(self) -> str:
+        return f"Asked({self.query!r}, matched={self.matched}, highlights={len(self.highlights)})"
+
+
+@dataclass(frozen=True, repr=False)
+class Moments:
+    """What matters in a video, frame by frame (T,) and as moments, in general and for each question."""
+
+    frame_scores: tuple[float, ...] = ()
+    highlights: tuple[Highlight, ...] = ()
+    chapters: tuple[Chapter, ...] = ()
+    queries: tuple[Asked, ...] = ()
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name}={len(values)}" for name, values in vars(self).items())
+        return f"Moments({counts})"
+
+
+@dataclass(frozen=True)
 class Failure:
     """Why a video has no summary. It is data: it goes on the video's row."""
 

@@ -32,9 +32,18 @@ class HighlightConfig(Config):
 
 
 def highlights(
-    embeddings: Embeddings, scores: ArrayLike, duration_s: float, config: HighlightConfig | None = None
+    embeddings: Embeddings,
+    scores: ArrayLike,
+    duration_s: float,
+    config: HighlightConfig | None = None,
+    *,
+    least: float = -math.inf,
+    points: ArrayLike | None = None,
 ) -> list[Highlight]:
     """The highlights of a video, in order of time: scores (T,), one for each embedding; none where T is 0.
+
+    `least`: a shot is taken only where the score of one of its frames is not below it, of single frames their own.
+    `points`: the frames at which shots begin, as `change_points` gives them, where they are known.
 
     Shots: their lengths together are at most `budget` of the duration. A shot that could not fit is cut evenly, and
     where no piece fits either (a few frames of a long video), the best frame stands in the middle of the budget.
@@ -45,14 +54,15 @@ def highlights(
     times_s, values = embeddings.times_s, np.asarray(scores, float)
     if values.shape != times_s.shape or not np.isfinite(values).all():
         raise ValueError(f"scores are {values.shape} for {len(times_s)} frames: give a finite one for each")
-    if not len(values):
+    if not len(values) or values.max() < least:
         return []
     if config.method == "frames":
-        return _frames(times_s, values, duration_s, config.budget)
+        return _frames(times_s, values, duration_s, config.budget, least)
     budget_s = config.budget * duration_s
-    starts = _fitting(np.append(0, change_points(embeddings.vectors, config.penalty)), times_s, duration_s, budget_s)
+    points = change_points(embeddings.vectors, config.penalty) if points is None else points
+    starts = _fitting(np.append(0, np.asarray(points, np.intp)), times_s, duration_s, budget_s)
     bounds_s, means = boundaries(times_s, starts[1:], duration_s), shot_means(values, starts)
-    kept = _kept(means, np.diff(bounds_s), budget_s)
+    kept = _kept(means, np.diff(bounds_s), budget_s, np.maximum.reduceat(values, starts) >= least)
     return [Highlight(float(bounds_s[k]), float(bounds_s[k + 1]), float(means[k])) for k in kept] or [
         _around(times_s, values, duration_s, budget_s)
     ]
@@ -97,10 +107,11 @@ def _fitting(starts: Places, times_s: Numbers, duration_s: float, budget_s: floa
     return np.array([piece[0] for shot in cut for piece in shot], np.intp)
 
 
-def _kept(means: Numbers, lengths_s: Numbers, budget_s: float) -> list[int]:
+def _kept(means: Numbers, lengths_s: Numbers, budget_s: float, allowed: NDArray[np.bool_]) -> list[int]:
     """Shots that the knapsack keeps. Scores below 0 are raised together, for it takes no shot of no value."""
     units = np.ceil(lengths_s / budget_s * _UNITS - 1e-6).astype(int)
-    return knapsack((means - min(0.0, float(means.min()))).tolist(), units.tolist(), _UNITS)
+    values = np.where(allowed, means - min(0.0, float(means.min())), 0.0)
+    return knapsack(values.tolist(), units.tolist(), _UNITS)
 
 
 def _around(times_s: Numbers, scores: Numbers, duration_s: float, budget_s: float) -> Highlight:
@@ -110,9 +121,9 @@ def _around(times_s: Numbers, scores: Numbers, duration_s: float, budget_s: floa
     return Highlight(start_s, start_s + budget_s, float(scores[best]))
 
 
-def _frames(times_s: Numbers, scores: Numbers, duration_s: float, budget: float) -> list[Highlight]:
+def _frames(times_s: Numbers, scores: Numbers, duration_s: float, budget: float, least: float) -> list[Highlight]:
     """Runs of top frames, each with its mean score."""
     bounds_s = boundaries(times_s, np.arange(1, len(times_s)), duration_s)
-    chosen = np.flatnonzero(top_fraction(scores, budget))
+    chosen = np.flatnonzero(top_fraction(scores, budget) & (scores >= least))
     runs = np.split(chosen, np.flatnonzero(np.diff(chosen) > 1) + 1)
     return [Highlight(float(bounds_s[run[0]]), float(bounds_s[run[-1] + 1]), float(scores[run].mean())) for run in runs]

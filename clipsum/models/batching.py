@@ -36,5 +36,6 @@ def similar_batches(items: Sequence[Item], max_positions: int, max_items: int = 
 
 
 def _lengths(item: Item) -> tuple[int, int]:
-    """Tokens of the text, frames."""
-    return len(item.input_ids), 0 if item.vectors is None else len(item.vectors)
+    """Tokens of the text or texts that guide, whichever are more; frames."""
+    texts = max(len(item.input_ids), 0 if item.guide is None else len(item.guide.vectors))
+    return texts, 0 if item.vectors is None else len(item.vectors)

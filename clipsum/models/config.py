@@ -27,7 +27,8 @@ class ScorerConfig(Config):
     """The head that scores frames: attention to the texts that guide it, then `layers` transformer layers over frames.
 
     `width`: None means that of the frame states. `attention` of those layers: None means the temporal encoder's.
-    Dropout and the radius of local attention are the model's.
+    Dropout and the radius of local attention are the model's. `match_threshold`: a query is answered in a video where
+    the greatest score of a frame reaches it; calibrated on validation videos; None: nobody has, so nothing is said.
     """
 
     layers: int = Field(default=2, ge=0)
@@ -35,6 +36,7 @@ class ScorerConfig(Config):
     ffn: int = Field(default=1024, ge=1)
     width: int | None = Field(default=None, ge=1)
     attention: Literal["global", "local"] | None = None
+    match_threshold: float | None = Field(default=None, ge=0, le=1)
 
 
 class ModelConfig(Config):

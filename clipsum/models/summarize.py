@@ -1,10 +1,13 @@
 """Embeddings and words of several videos in, their summaries out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from clipsum.errors import UsageError
 from clipsum.models.batch import Guide, Item, collate
@@ -16,6 +19,9 @@ from clipsum.models.text import SourceText, encode_source
 from clipsum.records import Embeddings, Evidence, Summary, Transcript
 
 Source = tuple[Embeddings | None, Transcript, float]
+Guided = tuple[Embeddings, float, Sequence[Guide | None]]
+_NO_TEXT = SourceText((), 0, 0)
+_SCORED = ("positions", "frame_mask", "guide", "guide_mask", "guide_times", "asked")
 
 
 class Summarizer:
@@ -32,6 +38,7 @@ class Summarizer:
         self.sampling = sampling or str(bundle.manifest.sampling)
         self.seek = seek or bundle.manifest.seek
         self._model = bundle.model.to(device)
+        self._room = MAX_POSITIONS["cuda" if device.startswith("cuda") else "cpu"]
 
     def summarize(self, batch: Sequence[Source], generation: Generation | None = None) -> list[Summary]:
         """One summary for each (embeddings or None, transcript, duration in s), in order.
@@ -66,30 +73,49 @@ class Summarizer:
             for text, seen in zip(texts, evidence, strict=True)
         ]
 
-    @torch.inference_mode()
     def score(self, embeddings: Embeddings, duration_s: float, guides: Sequence[Guide | None]) -> NDArray[np.float32]:
-        """The score in [0, 1] of each frame under each guide (None: none), (G, T). The frames are looked at once.
+        """The score in [0, 1] of each frame under each guide (None: none), (G, T). Raises: as `score_all`."""
+        return self.score_all([(embeddings, duration_s, guides)])[0]
 
+    @torch.inference_mode()
+    def score_all(self, batch: Sequence[Guided]) -> list[NDArray[np.float32]]:
+        """For each (embeddings, duration in s, its G guides): the score in [0, 1] of each frame under each, (G, T).
+
+        The frames of a video are looked at once for all its guides; those of similar length share a call.
         Raises: UsageError where the bundle has no scorer, or embeddings were not made for it.
         """
-        scorer = self._model.scorer
-        if scorer is None:
+        if self._model.scorer is None:
             raise UsageError(
                 f"bundle {self.bundle.bundle_id} scores no frames: name one that was trained with a scorer"
             )
-        self._check(embeddings)
-        if not len(embeddings.vectors) or not guides:
-            return np.zeros((len(guides), len(embeddings.vectors)), np.float32)
-        relative = relative_times(embeddings.times_s, duration_s)
-        vectors = np.ascontiguousarray(embeddings.vectors, np.float32)
-        items = [Item((), vectors, relative, guide=guide) for guide in guides]
-        batch = collate(items, self.bundle.tokenizer.pad_token_id, self.device)
-        frames, positions, mask = batch["frames"], batch["positions"], batch["frame_mask"]
-        states = self._model.look(frames[:1], positions[:1], mask[:1]).expand(len(guides), -1, -1)
-        told = {name: tensor for name, tensor in batch.items() if name.startswith("guide") or name == "asked"}
-        logits, _ = scorer(states, positions, mask, **told)
-        scores: NDArray[np.float32] = logits.sigmoid().float().numpy(force=True)
+        for embeddings, _, _ in batch:
+            self._check(embeddings)
+        scores = [np.zeros((len(guides), len(seen.vectors)), np.float32) for seen, _, guides in batch]
+        items = [self._item((seen, Transcript(), duration_s), _NO_TEXT) for seen, duration_s, _ in batch]
+        states = self._look(items)
+        rows = [(place, row) for place, own in enumerate(scores) if own.size for row in range(len(own))]
+        guided = [replace(items[place], guide=batch[place][2][row]) for place, row in rows]
+        for chosen in similar_batches(guided, self._room):
+            told = collate([guided[each] for each in chosen], self.bundle.tokenizer.pad_token_id, self.device)
+            given = {name: told[name] for name in _SCORED if name in told}
+            seen = pad_sequence([states[rows[each][0]] for each in chosen], batch_first=True)
+            logits, _ = self._model.scorer(seen, **given)
+            for each, own in zip(chosen, logits.sigmoid().float().numpy(force=True), strict=True):
+                place, row = rows[each]
+                scores[place][row] = own[: scores[place].shape[1]]
         return scores
+
+    def _look(self, items: Sequence[Item]) -> list[Tensor]:
+        """Frame states (T, E) of each item."""
+        states = [torch.zeros(0)] * len(items)
+        shown = [place for place, item in enumerate(items) if item.vectors is not None]
+        for chosen in similar_batches([items[place] for place in shown], self._room):
+            places = [shown[each] for each in chosen]
+            batch = collate([items[place] for place in places], self.bundle.tokenizer.pad_token_id, self.device)
+            seen = self._model.look(batch["frames"], batch["positions"], batch["frame_mask"])
+            for place, own, mask in zip(places, seen, batch["frame_mask"], strict=True):
+                states[place] = own[mask]
+        return states
 
     def _check(self, embeddings: Embeddings) -> None:
         pairs = (
@@ -115,7 +141,7 @@ class Summarizer:
     def _write(self, items: Sequence[Item], generation: Generation | None) -> list[str]:
         tokenizer = self.bundle.tokenizer
         texts = [""] * len(items)
-        for places in similar_batches(items, MAX_POSITIONS["cuda" if self.device.startswith("cuda") else "cpu"]):
+        for places in similar_batches(items, self._room):
             batch = collate([items[place] for place in places], tokenizer.pad_token_id, self.device)
             ids = self._model.generate(**batch, generation=generation)
             for place, text in zip(places, tokenizer.batch_decode(ids, skip_special_tokens=True), strict=True):

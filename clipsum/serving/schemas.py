@@ -57,10 +57,10 @@ class HighlightPart(Message):
 
 
 class QueryPart(Message):
-    """What one question found; `matched` is false where nothing in the video answers it."""
+    """What one question found; `matched`: whether anything in the video answers it; null where the bundle cannot say."""
 
     query: str
-    matched: bool
+    matched: bool | None
     frame_scores: list[float] | None
     highlights: list[HighlightPart] | None
 
@@ -150,6 +150,24 @@ class JobStatus(Message):
     finished_s: float | None = None
     result: SummaryRow | None = None
     error: ErrorPart | None = None
+
+
+class BundleMove(Message):
+    """Which bundle to serve from now on: a folder, `s3://…`, or the name of a bundled one."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"bundle": "s3://models/kitchen-2"}]})
+
+    bundle: str = Field(min_length=1, max_length=MAX_URI)
+
+
+class BundleCard(Message):
+    """What is served: `card` is the model card, Markdown."""
+
+    bundle_id: str
+    fingerprint: str
+    sampling: str
+    seek: str
+    card: str
 
 
 def answer_of(row: dict[str, Any]) -> SummaryRow:
