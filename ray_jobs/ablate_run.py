@@ -8,6 +8,7 @@ OUTPUT/table.md, table.csv, report.html   the same for people
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,7 +28,7 @@ from ray_jobs.ablate_look import Looked, job_of, look
 from ray_jobs.ablate_progress import CellLine, print_table
 from ray_jobs.cluster import connected, local_of
 from ray_jobs.pools import Machine
-from ray_jobs.train_record import open_record
+from ray_jobs.train_record import RunRecord, open_record
 
 CELLS = "cells"
 NICENESS = 8
@@ -53,12 +54,15 @@ def ablate(call: AblateCall, console: Console) -> int:
     looked = {encoder.label: look(encoder, some, call.grid) for encoder, some in parted if some}
     storage.check_writable(call.output)
     tasks = [_task(call, row, seed, looked[row.encoder.label]) for seed in call.grid.seeds for row in rows]
-    missing = [task for task in tasks if not _is_done(task, looked)]
-    try:
-        if missing:
-            _run(call, missing, len(tasks), looked, console)
-    finally:
-        record = _write_table(call, rows, looked)
+    asked = [(task, _record(task, looked)) for task in tasks]
+    missing = [each for each in asked if not _is_done(each[0])]
+    with _cluster(call, looked) if missing else nullcontext() as machine:
+        gpus = _gpus(call.grid, machine) if machine else 0.0
+        try:
+            if missing:
+                _run(missing, len(tasks), gpus, console)
+        finally:
+            record = _write_table(call, rows, looked)
     print_table(console, record, call.output)
     return 0 if any(row["seeds"] for row in record["rows"]) else 1
 
@@ -76,38 +80,44 @@ def _task(call: AblateCall, row: Row, seed: int, looked: Looked) -> CellTask:
     )
 
 
-def _is_done(task: CellTask, looked: Mapping[str, Looked]) -> bool:
-    """Is its result there? One that failed is tried again. Raises: UsageError where it was asked for something else."""
+def _record(task: CellTask, looked: Mapping[str, Looked]) -> RunRecord:
+    """What was asked of the cell. Raises: UsageError where it was asked for something else."""
     found = next(each for each in looked.values() if (each.data, each.bundle) == (task.data, task.bundle))
     asked = {
         "recipe": "",
         "base": {"name": found.bundle, "bundle_id": found.bundle_id},
         "data": {"place": found.data, "identity": found.identity},
     }
-    open_record(task.place, asked, task.job)
+    return open_record(task.place, asked, task.job)
+
+
+def _is_done(task: CellTask) -> bool:
+    """Is its result there? One that failed is tried again."""
     result = read_result(task.place)
     return result is not None and result["status"] == "ok"
 
 
-def _run(
-    call: AblateCall, tasks: Sequence[CellTask], total: int, looked: Mapping[str, Looked], console: Console
-) -> None:
-    """Do the cells on the cluster, as many at once as fit."""
+def _cluster(call: AblateCall, looked: Mapping[str, Looked]) -> AbstractContextManager[Machine]:
     places = [call.output, *(place for each in looked.values() for place in (each.data, each.bundle))]
-    with connected(call.address, None if call.grid.shared_files else local_of(places)) as machine:
-        gpus = _gpus(call.grid, machine)
-        remote = ray.remote(_in_worker).options(num_cpus=1, num_gpus=gpus, max_retries=1)
-        device = "cuda" if gpus else "cpu"
-        running = {remote.remote(replace(task, device=device)): task for task in tasks}
-        with CellLine(console, total, total - len(tasks)) as line:
-            try:
-                while running:
-                    for done in ray.wait(list(running), timeout=LOOK_EVERY_S)[0]:
-                        task = running.pop(done)
-                        line.show(_outcome(done, task))
-            finally:
-                for reference in running:  # none, unless it was cut short
-                    ray.cancel(reference)
+    return connected(call.address, None if call.grid.shared_files else local_of(places))
+
+
+def _run(missing: Sequence[tuple[CellTask, RunRecord]], total: int, gpus: float, console: Console) -> None:
+    """Do the cells on the cluster, as many at once as fit."""
+    for _, record in missing:
+        record.settle()
+    remote = ray.remote(_in_worker).options(num_cpus=1, num_gpus=gpus, max_retries=1)
+    device = "cuda" if gpus else "cpu"
+    running = {remote.remote(replace(task, device=device)): task for task, _ in missing}
+    with CellLine(console, total, total - len(missing)) as line:
+        try:
+            while running:
+                for done in ray.wait(list(running), timeout=LOOK_EVERY_S)[0]:
+                    task = running.pop(done)
+                    line.show(_outcome(done, task))
+        finally:
+            for reference in running:  # none, unless it was cut short
+                ray.cancel(reference)
 
 
 def _in_worker(task: CellTask) -> dict[str, Any]:

@@ -15,6 +15,13 @@ class Placement(NamedTuple):
     threads: int | None
 
 
+class Placed(NamedTuple):
+    """The cluster that this process is connected to, and what each worker takes of it."""
+
+    machine: Machine
+    placement: Placement
+
+
 def place_workers(machine: Machine, workers: Workers, job: TrainJob, streams: bool = False) -> Placement:
     """A GPU for each worker where there are any, and a core, of few cores less where it `streams` videos beside it.
 

@@ -25,6 +25,8 @@ class RunRecord:
 
     output: str
     values: dict[str, Any] = field(default_factory=dict)
+    asked: Mapping[str, Any] | None = None
+    """What config.json is to hold, where there is none yet."""
 
     @property
     def attempts(self) -> list[dict[str, Any]]:
@@ -50,8 +52,15 @@ class RunRecord:
             return steps
         return f"{steps}, the best after {best['step']:,} with {rouge(best['metrics'])} on validation"
 
+    def settle(self) -> None:
+        """Write down what is asked for, once the call is known to be right. Raises: ItemError."""
+        if self.asked is not None:
+            _write(storage.join(self.output, ASKED), self.asked)
+            self.asked = None
+
     def begin(self, workers: str) -> None:
         """Note a start. Raises: ItemError."""
+        self.settle()
         at = datetime.now(UTC).isoformat(timespec="seconds")
         self.attempts.append({"started_at": at, "workers": workers, "ending": "running", "wall_s": None})
         self._write(ending="running")
@@ -66,8 +75,7 @@ class RunRecord:
 
     def _write(self, **changes: Any) -> None:
         self.values = {"schema_version": SCHEMA_VERSION, **self.values, **changes}
-        data = json.dumps(self.values, indent=2, ensure_ascii=False)
-        storage.write_bytes(storage.join(self.output, RECORD), f"{data}\n".encode())
+        _write(storage.join(self.output, RECORD), self.values)
 
 
 def open_record(output: str, asked: Mapping[str, Any], job: TrainJob) -> RunRecord:
@@ -81,9 +89,7 @@ def open_record(output: str, asked: Mapping[str, Any], job: TrainJob) -> RunReco
         if storage.exists(storage.join(output, MANIFEST)):
             raise UsageError(f"'{output}' holds a bundle that no training run wrote: give another --output")
         whole = {"schema_version": SCHEMA_VERSION, **asked, "config": job.model_dump(mode="json"), "deciding": deciding}
-        data = json.dumps(whole, indent=2, ensure_ascii=False)
-        storage.write_bytes(storage.join(output, ASKED), f"{data}\n".encode())
-        return RunRecord(output)
+        return RunRecord(output, asked=whole)
     _refuse_difference(output, earlier.get("deciding") or {}, deciding)
     return RunRecord(output, _read(storage.join(output, RECORD)) or {})
 
@@ -102,6 +108,11 @@ def _refuse_difference(output: str, before: Mapping[str, Any], now: Mapping[str,
 
 def _words(values: Mapping[str, Any], keys: list[str]) -> str:
     return ", ".join(f"{key}={values.get(key)}" for key in keys[:SHOWN])
+
+
+def _write(uri: str, values: Mapping[str, Any]) -> None:
+    data = json.dumps(values, indent=2, ensure_ascii=False)
+    storage.write_bytes(uri, f"{data}\n".encode())
 
 
 def _read(uri: str) -> dict[str, Any] | None:

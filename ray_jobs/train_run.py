@@ -24,7 +24,7 @@ from ray_jobs.cluster import connected, local_of
 from ray_jobs.interrupts import interrupts_counted
 from ray_jobs.train_config import TrainJob, Workers, changes
 from ray_jobs.train_data import StoredSource
-from ray_jobs.train_place import place_workers
+from ray_jobs.train_place import Placed, place_workers
 from ray_jobs.train_progress import TrainingLine, print_outcome
 from ray_jobs.train_ray import Running, train_here, train_on_ray
 from ray_jobs.train_record import RunRecord, open_record
@@ -107,12 +107,16 @@ class TrainRun:
         self._saved = {name: record.values.get(name, 0) for name in ("step", "total_steps")}
 
     def go(self) -> int:
-        """Train, close the record, and return the exit code."""
-        began, outcome = time.monotonic(), None
+        """Train, close the record, and return the exit code; what the cluster refuses leaves nothing behind."""
+        began = time.monotonic()
+        with ExitStack() as stack:
+            return self._train(self._place(stack), stack, began)
+
+    def _train(self, placed: Placed | None, stack: ExitStack, began: float) -> int:
+        outcome = None
         self._record.begin(str(self._call.workers))
         try:
-            with ExitStack() as stack:
-                outcome = self._watch(self._start(stack))
+            outcome = self._watch(self._start(placed, stack))
         except KeyboardInterrupt:
             outcome = Outcome("interrupted", **self._saved)
         except TrainingFailedError as error:
@@ -120,6 +124,9 @@ class TrainRun:
         finally:
             wall_s = time.monotonic() - began
             self._record.end(outcome, wall_s)
+        return self._close(outcome, wall_s)
+
+    def _close(self, outcome: Outcome, wall_s: float) -> int:
         if outcome.ending == "refused":
             raise UsageError(outcome.message)
         if outcome.ending == "failed" and "\n" in outcome.message:
@@ -129,20 +136,26 @@ class TrainRun:
         print_outcome(self._console, outcome, wall_s, self._call.output)
         return EXIT_CODES[outcome.ending]
 
-    def _start(self, stack: ExitStack) -> Running:
-        call, job, streams = self._call, self._call.job, isinstance(self._source, StreamSource)
+    def _place(self, stack: ExitStack) -> Placed | None:
+        """The cluster and what each worker takes of it; None where this process trains from stored embeddings."""
+        call, streams = self._call, isinstance(self._source, StreamSource)
         if not call.workers.most and not streams:
-            return train_here(self._work(self._source))
+            return None
         machine = stack.enter_context(connected(call.address, self._local_path()))
-        placement = place_workers(machine, call.workers, job, streams)
-        source = self._source
+        return Placed(machine, place_workers(machine, call.workers, call.job, streams))
+
+    def _start(self, placed: Placed | None, stack: ExitStack) -> Running:
+        call, source = self._call, self._source
+        if placed is None:
+            return train_here(self._work(source))
+        machine, placement = placed
         if isinstance(source, StreamSource):
             source.embed_validation(self._console)
             source = replace(source, machine=machine, cpus=placement.cpus, gpus=float(placement.use_gpu))
         if not call.workers.most:
             return train_here(self._work(source))
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="clipsum-train-"))
-        return train_on_ray(self._work(source), call.workers, placement, job, scratch)
+        return train_on_ray(self._work(source), call.workers, placement, call.job, scratch)
 
     def _work(self, source: StoredSource | StreamSource) -> Work:
         job = self._call.job

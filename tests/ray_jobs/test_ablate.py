@@ -223,3 +223,9 @@ def test_a_wrong_grid_is_one_line_before_anything_is_trained(grid, tmp_path, cap
     assert said in complaint
     assert complaint.count("\n") == 1
     assert not results(tmp_path / "abl")
+
+
+def test_a_cluster_that_is_not_there_is_one_line_and_leaves_nothing(grid, tmp_path, capsys):
+    assert run(["ablate", grid(), "--output", str(tmp_path / "abl"), "--address", "127.0.0.1:1"]) == 2
+    assert "'127.0.0.1:1'" in capsys.readouterr().err
+    assert not [path for path in (tmp_path / "abl").rglob("*") if path.is_file()]

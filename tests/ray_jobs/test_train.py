@@ -295,6 +295,15 @@ def test_a_bundle_is_not_written_over_by_a_run(data, bundle, capsys):
     assert (Path(bundle) / "bundle.json").read_bytes() == before
 
 
+def test_a_cluster_that_is_not_there_is_one_line_and_the_output_is_free_for_another_call(
+    data, tmp_path, bundle, capsys
+):
+    words = ("--address", "127.0.0.1:1")
+    assert run(call(data, tmp_path / "run", bundle, *words, workers=1, settings=["batch_size=2"])) == 2
+    assert "'127.0.0.1:1'" in capsys.readouterr().err
+    assert not [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+
+
 def test_from_s3_to_s3(done, bundle, s3, tmp_path):
     data = write_embeddings(f"{s3.uri}/emb", bundle)
     output = f"{s3.uri}/run"
