@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from clipsum import rows
 from clipsum.config import Limits, Preprocessing, Sampling, Seek
+from clipsum.highlights.pictures import CANDIDATES
+from clipsum.highlights.select import HighlightConfig
 from clipsum.rows import Outcome
 from clipsum.transcript.find import find_transcript, or_embedded
 from clipsum.video.worker import VideoDecoder
@@ -22,7 +24,10 @@ from ray_jobs.memory import peak_bytes
 
 @dataclass(frozen=True)
 class StageSettings:
-    """What the actors of every stage are made from. Threads and devices are torch's, in each actor of a model stage."""
+    """What the actors of every stage are made from. Threads and devices are torch's, in each actor of a model stage.
+
+    `scores`: the bundle has a scorer, so that rows get highlights, and `queries` answers, of every video.
+    """
 
     bundle: str
     bundle_id: str
@@ -33,10 +38,18 @@ class StageSettings:
     limits: Limits
     thumbnails: int
     keep_pixels: bool = False
+    scores: bool = False
+    queries: tuple[str, ...] = ()
+    highlights: HighlightConfig = HighlightConfig()
     encode_threads: int = 1
     summarize_threads: int = 1
     encode_device: str = "cpu"
     summarize_device: str = "cpu"
+
+    @property
+    def previews(self) -> int:
+        """Frames of which small pictures are made: where there are highlights, more than are kept."""
+        return max(self.thumbnails, CANDIDATES) if self.scores and self.thumbnails else self.thumbnails
 
 
 class Decode:
@@ -48,7 +61,7 @@ class Decode:
     def __init__(self, settings: StageSettings) -> None:
         self._settings = settings
         self._decoder = VideoDecoder(
-            settings.preprocessing, settings.sampling, settings.seek, settings.limits, settings.thumbnails
+            settings.preprocessing, settings.sampling, settings.seek, settings.limits, settings.previews
         )
         self._decoder.start()
 
@@ -60,18 +73,22 @@ class Decode:
         """End the decoding process."""
         self._decoder.close()
 
+    def abort(self) -> None:
+        """End the work on the present video, from any thread; see `VideoDecoder.abort`."""
+        self._decoder.abort()
+
     def decode(self, table: pa.Table, died: Collection[int] = ()) -> list[StageItem]:
         """The items of a manifest table, one per row, in its order."""
-        items = (StageItem(index, Outcome(ref)) for index, ref in refs_of(table))
-        return [
-            guarded("decode", self._decode_one, given_up("decode", [replace(item, started_at=time.time())], died))[0]
-            for item in items
-        ]
+        return [self.decode_item(StageItem(index, Outcome(ref)), died) for index, ref in refs_of(table)]
+
+    def decode_item(self, item: StageItem, died: Collection[int] = ()) -> StageItem:
+        """The item with its frames and its words; those it brings itself stand."""
+        return guarded("decode", self._decode_one, given_up("decode", [replace(item, started_at=time.time())], died))[0]
 
     def _decode_one(self, items: list[StageItem]) -> list[StageItem]:
         item, watch = items[0], Stopwatch()
         ref = item.outcome.ref
-        transcript, warnings = find_transcript(ref)
+        transcript, warnings = (item.transcript, ()) if item.transcript.segments else find_transcript(ref)
         decoded = self._decoder.decode(ref.uri, want_subtitles=not transcript.segments)
         transcript = or_embedded(transcript, decoded.subtitles)
         outcome = replace(

@@ -160,11 +160,12 @@ def keys_of(words: str) -> tuple[ApiKey, ...]:
 
 def check_bind(host: str, ring: KeyRing) -> None:
     """Raises: UsageError where there are no keys and `host` is more than this machine's own loopback."""
-    if not ring and not _is_loopback(host):
+    if not ring and not is_loopback(host):
         raise UsageError(f"--host '{host}' is open to others and there is no key: set {VARIABLE}, or use 127.0.0.1")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether it is this machine, as nobody else can mean it."""
     try:
         return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:

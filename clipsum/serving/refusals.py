@@ -70,4 +70,6 @@ def refusal_of(error: Exception) -> RefusedError:
         return error
     if isinstance(error, ItemError):
         return refused_reason(error.reason)
+    if isinstance(error, TimeoutError):
+        return refused_reason("timeout")
     return RefusedError(503, "internal_error", "something went wrong here; it is in the log", RETRY_S)

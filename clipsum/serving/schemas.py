@@ -57,7 +57,7 @@ class HighlightPart(Message):
 
 
 class QueryPart(Message):
-    """What one question found; `matched`: whether anything in the video answers it; null where the bundle cannot say."""
+    """What one question found; `matched`: whether anything answers it; null where the bundle cannot tell."""
 
     query: str
     matched: bool | None

@@ -60,6 +60,15 @@ class VideoDecoder:
             raise answer
         return child.take(answer, self._memory)
 
+    def abort(self) -> None:
+        """End the work on the present video, from any thread: `decode` raises worker_died. Without one it does little.
+
+        It holds for a child that runs: who asks before `decode` has started one asks again.
+        """
+        process = self._process
+        if process is not None:
+            process.kill()
+
     def close(self) -> None:
         """End the child and give the memory back. The decoder cannot be used afterwards."""
         self._stop()

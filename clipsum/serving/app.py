@@ -1,0 +1,159 @@
+"""The HTTP of design 4.4 as a FastAPI app. Whoever does the work is a `Service`; nothing here knows of Ray."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from clipsum.serving.assets import PAGE_HEADERS, assets
+from clipsum.serving.documentation import ERRORS, JOB_BODY, SUMMARY_BODY
+from clipsum.serving.events import Events
+from clipsum.serving.jobs import JobStore
+from clipsum.serving.keys import KeyRing, Scope
+from clipsum.serving.limits import Admission, Deadline
+from clipsum.serving.reading import read_json, read_video
+from clipsum.serving.refusals import RefusedError
+from clipsum.serving.schemas import (
+    BundleCard,
+    BundleMove,
+    JobAccepted,
+    JobRequest,
+    JobStatus,
+    SummaryRow,
+    answer_of,
+)
+from clipsum.serving.shield import Rules, Shield
+from clipsum.serving.sources import Sources
+from clipsum.serving.videos import Video
+
+Tell = Callable[[str, dict[str, Any]], None]
+"""Is told what has been reached: an event's name and its data."""
+
+
+class Service(Protocol):
+    """What the app speaks for. `uploads` is a folder of its own; `jobs` where jobs are kept."""
+
+    keys: KeyRing
+    sources: Sources
+    admission: Admission
+    jobs: JobStore
+    uploads: Path
+    upload_bytes: int
+    deadline_s: float
+
+    async def summarize(self, video: Video, deadline: Deadline, tell: Tell | None = None) -> dict[str, Any]:
+        """The row of a video. Cancelling it stops the work. Raises: RefusedError, ItemError."""
+        ...
+
+    async def check(self) -> None:
+        """Send something through every part. Raises what went wrong."""
+
+    async def card(self) -> BundleCard:
+        """What is served now."""
+        ...
+
+    async def move(self, bundle: str) -> BundleCard:
+        """Serve another bundle from now on, without a pause. Raises: RefusedError, 422, where it is none."""
+        ...
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """Is told of every answer."""
+
+
+def create_app(service: Service, lifespan: Any = None) -> FastAPI:
+    """The app, with its documentation at /openapi.json."""
+    app = FastAPI(title="ClipSum", version="1", docs_url=None, redoc_url=None, lifespan=lifespan, responses=ERRORS)
+    _add_page(app)
+    _add_service(app, service)
+    _add_summaries(app, service)
+    _add_jobs(app, service)
+    app.add_exception_handler(HTTPException, _not_of_ours)
+    app.add_middleware(Shield, Rules(service.upload_bytes, not service.keys, service.answered))
+    return app
+
+
+def _add_page(app: FastAPI) -> None:
+    for path, asset in assets().items():
+        app.get(path, include_in_schema=False)(_giver(asset.body, asset.media_type))
+
+
+def _giver(body: bytes, media_type: str) -> Callable[[], Awaitable[Response]]:
+    async def give() -> Response:
+        return Response(body, media_type=media_type, headers=PAGE_HEADERS)
+
+    return give
+
+
+def _add_service(app: FastAPI, service: Service) -> None:
+    @app.get("/healthz", summary="Is it well? A small video goes through every part")
+    async def healthz() -> dict[str, str]:
+        await service.check()
+        return {"status": "ok"}
+
+    @app.get("/v1/bundle", summary="The model card of what is served")
+    async def bundle(request: Request) -> BundleCard:
+        _admit(service, request, "summarize")
+        return await service.card()
+
+    @app.put("/v1/bundle", summary="Serve another bundle; for keys with the scope admin")
+    async def move(request: Request, /) -> BundleCard:
+        _admit(service, request, "admin")
+        return await service.move((await read_json(request, BundleMove)).bundle)
+
+
+def _add_summaries(app: FastAPI, service: Service) -> None:
+    @app.post(
+        "/v1/summaries",
+        summary="Summarise a video, named by its address or uploaded",
+        response_model=SummaryRow,
+        openapi_extra=SUMMARY_BODY,
+    )
+    async def summaries(request: Request) -> Response:
+        _admit(service, request, "summarize")
+        deadline = Deadline(service.deadline_s)
+        async with AsyncExitStack() as held:
+            held.enter_context(service.admission.enter(deadline))
+            async with asyncio.timeout(deadline.left_s):
+                video = await read_video(request, service.sources, service.uploads, held)
+            if "text/event-stream" in request.headers.get("accept", ""):
+                return Events(lambda tell: service.summarize(video, deadline, tell), held.pop_all())
+            row = await service.summarize(video, deadline)
+            return Response(answer_of(row).model_dump_json(), media_type="application/json")
+        raise AssertionError  # the stack swallows nothing
+
+
+def _add_jobs(app: FastAPI, service: Service) -> None:
+    @app.post("/v1/jobs", status_code=202, summary="Summarise a video when there is room", openapi_extra=JOB_BODY)
+    async def submit(request: Request) -> JobAccepted:
+        owner = _admit(service, request, "jobs")
+        asked = await read_json(request, JobRequest)
+        service.sources.check(asked.uri)
+        job = await asyncio.to_thread(service.jobs.submit, asked.model_dump(), owner)
+        return JobAccepted(id=job)
+
+    @app.get("/v1/jobs/{job_id}", summary="How far a job is, and its result")
+    async def status(request: Request, job_id: str) -> JobStatus:
+        owner = _admit(service, request, "jobs")
+        found = await asyncio.to_thread(service.jobs.read, job_id, owner)
+        if found is None:
+            raise RefusedError(404, "not_found", "there is no such job")
+        return JobStatus.model_validate({name: found.get(name) for name in JobStatus.model_fields})
+
+
+def _admit(service: Service, request: Request, scope: Scope) -> str:
+    return service.keys.admit(request.headers.get("authorization"), scope)
+
+
+async def _not_of_ours(_: Request, error: Exception) -> Response:
+    """A path or a method that there is not."""
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    if status == 404:
+        refused = RefusedError(404, "not_found", "there is nothing at this path: see /openapi.json")
+    else:
+        refused = RefusedError(status, "invalid_request", "this path does not take such a request: see /openapi.json")
+    return JSONResponse(refused.body, status, headers=dict(getattr(error, "headers", None) or {}))

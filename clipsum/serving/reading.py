@@ -1,0 +1,91 @@
+"""What a request says, from its JSON or its multipart form. FastAPI's own reading would repeat it in its refusals."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException
+
+from clipsum.serving.refusals import RefusedError
+from clipsum.serving.schemas import MAX_TRANSCRIPT, SummaryRequest, UploadFields
+from clipsum.serving.sources import Sources
+from clipsum.serving.videos import Video, named, uploaded
+from clipsum.transcript.parse import SubtitleError, decode_text
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+Result = TypeVar("Result")
+MOST_FILES, MOST_FIELDS = 2, 4
+
+
+async def read_json(request: Request, model: type[ModelT]) -> ModelT:
+    """The body. Raises: RefusedError, 415, 400 and 422, which names fields and repeats no value."""
+    if _kind(request) != "application/json":
+        raise RefusedError(415, "unsupported_media", "send application/json")
+    return _checked(model, await request.body())
+
+
+async def read_video(request: Request, sources: Sources, uploads: Path, held: AsyncExitStack) -> Video:
+    """The video that is asked for; an uploaded one is there until `held` is closed.
+
+    Raises: RefusedError, 400, 403, 413, 415 and 422; ItemError where the store does not tell of it.
+    """
+    if _kind(request) != "multipart/form-data":
+        asked = await read_json(request, SummaryRequest)
+        return await finished(lambda: named(asked.uri, asked.query, asked.transcript, sources))
+    try:
+        form = await request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=4 * MAX_TRANSCRIPT)
+    except MultiPartException as error:
+        raise RefusedError(400, "invalid_request", "the form cannot be read") from error
+    try:
+        file, fields = form.get("file"), await _fields(form)
+        if not isinstance(file, UploadFile):
+            raise RefusedError(422, "invalid_request", "file: send the video in this field")
+        kept = uploaded(file.file, file.filename or "", fields.query, fields.transcript, uploads)
+        return await finished(lambda: held.enter_context(kept))
+    finally:
+        await form.close()
+
+
+async def finished(work: Callable[[], Result]) -> Result:
+    """Do blocking work in a thread, to its end even where this is cancelled: what it opens can then be closed."""
+    task = asyncio.create_task(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+async def _fields(form: FormData) -> UploadFields:
+    said = {}
+    for name, value in form.multi_items():
+        if name != "file":
+            said[name] = value if isinstance(value, str) else await _text(value)
+    return _checked(UploadFields, {name: value for name, value in said.items() if value.strip()})
+
+
+async def _text(file: UploadFile) -> str:
+    try:
+        return decode_text(await file.read(4 * MAX_TRANSCRIPT + 1))
+    except SubtitleError as error:
+        raise RefusedError(422, "invalid_request", "transcript: it is binary data, not text") from error
+
+
+def _checked(model: type[ModelT], said: bytes | dict[str, str]) -> ModelT:
+    try:
+        return model.model_validate_json(said) if isinstance(said, bytes) else model.model_validate(said)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            raise RefusedError(400, "invalid_request", "the body is not JSON") from error
+        field = ".".join(str(key) for key in first["loc"] if key in model.model_fields) or "body"
+        raise RefusedError(422, "invalid_request", f"{field}: {first['msg']}") from error
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()

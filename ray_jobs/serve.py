@@ -1,0 +1,55 @@
+"""`clipsum serve --bundle B`: summaries by request, on replicas that scale by themselves."""
+
+import logging
+import signal
+import threading
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from clipsum.config import DEFAULT_BUNDLE, load
+from ray_jobs.options import Address, BundleName, ConfigFile, SetValues
+
+APP = "clipsum"
+BACKSTOP_S = 30.0
+"""Beyond the deadline of a request, that Serve's own proxy gives it."""
+
+
+def serve(
+    bundle: BundleName = DEFAULT_BUNDLE,
+    host: Annotated[str, typer.Option(help="Where to listen; beyond this machine only with keys.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 8000,
+    config: ConfigFile = None,
+    settings: SetValues = None,
+    address: Address = None,
+) -> int:
+    """Summarise by request: POST /v1/summaries, and a page at /."""
+    from ray import serve as ray_serve
+
+    from ray_jobs.cluster import connected, local_of
+    from ray_jobs.serve_app import build
+    from ray_jobs.serve_config import ServeConfig
+
+    named = [] if bundle == DEFAULT_BUNDLE else [f"bundle={bundle}"]
+    loaded = load(ServeConfig, config, [*named, f"host={host}", *(settings or [])])
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())  # whoever ends a service so waits for it to drain
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    with connected(address, local_of([loaded.bundle])):
+        app = build(loaded)
+        listening = {"host": host, "port": port, "request_timeout_s": loaded.deadline_s + BACKSTOP_S}
+        ray_serve.start(proxy_location="HeadOnly", http_options=listening)
+        try:
+            ray_serve.run(app, name=APP, route_prefix="/")
+            Console().print(f"serving {loaded.bundle} at http://{host}:{port} until Ctrl-C", highlight=False)
+            ended.wait()
+        finally:
+            ray_serve.shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    from ray_jobs.cli import main
+
+    main("serve")

@@ -1,0 +1,57 @@
+"""The Serve application: `build` makes it, for `clipsum serve` and for `import_path` in `cluster/serve.yaml`."""
+
+import os
+
+from ray import serve
+from ray.serve import Application
+
+from clipsum.models.bundle import load_bundle
+from clipsum.serving.keys import VARIABLE, ApiKey, KeyRing, check_bind, keys_of, read_keys
+from ray_jobs.cluster import connected
+from ray_jobs.pools import Machine
+from ray_jobs.serve_config import ServeConfig, options
+from ray_jobs.serve_decode import Decoder
+from ray_jobs.serve_ingress import Ingress
+from ray_jobs.serve_summarize import Writer
+from ray_jobs.stages import StageSettings
+
+THREADS = 4
+
+
+def build(args: ServeConfig) -> Application:
+    """The application. Raises: UsageError where the bundle, the keys or the host do not do."""
+    keys = keys_for(args)
+    check_bind(args.host, KeyRing(keys))
+    with connected() as machine:
+        settings = stage_settings(args, args.bundle, machine)
+        decode = serve.deployment(Decoder, name="Decode", **options(args, "decode", machine))
+        summarize = serve.deployment(Writer, name="Summarize", **options(args, "summarize", machine))
+        ingress = serve.deployment(serve.ingress()(Ingress), name="Ingress", **options(args, "ingress", machine))
+    return ingress.bind(args, settings, keys, decode.bind(settings, args.sources), summarize.bind(settings))
+
+
+def keys_for(args: ServeConfig) -> tuple[ApiKey, ...]:
+    """The keys of the file, and those of the environment."""
+    own = read_keys(args.keys) if args.keys else ()
+    return (*own, *keys_of(os.environ.get(VARIABLE, "")))
+
+
+def stage_settings(args: ServeConfig, name: str, machine: Machine) -> StageSettings:
+    """What every part has to know of a bundle. Raises: UsageError where it is none."""
+    bundle = load_bundle(name)
+    gpus = options(args, "summarize", machine)["ray_actor_options"]["num_gpus"]
+    device, threads = ("cuda" if gpus else "cpu"), max(1, min(THREADS, int(machine.widest)))
+    return StageSettings(
+        bundle=bundle.name_elsewhere(name),
+        bundle_id=bundle.bundle_id,
+        fingerprint=bundle.manifest.fingerprint,
+        preprocessing=bundle.manifest.encoder.preprocessing,
+        sampling=bundle.manifest.sampling,
+        seek=bundle.manifest.seek,
+        limits=args.limits,
+        thumbnails=args.thumbnails,
+        encode_threads=threads,
+        summarize_threads=threads,
+        encode_device=device,
+        summarize_device=device,
+    )

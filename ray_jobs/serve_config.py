@@ -1,0 +1,108 @@
+"""Configuration of the service: `clipsum serve --config FILE --set key=value`, or `args` in `cluster/serve.yaml`."""
+
+from typing import Any
+
+from pydantic import Field
+
+from clipsum.config import DEFAULT_BUNDLE, Config, Limits
+from clipsum.serving.sources import Sources
+from ray_jobs.pools import SMALL_CORES, Machine
+
+BATCH_SHARES = 64
+"""What a batch of the summarizer holds at most, in shares of `SHARE` positions; see `serve_summarize`."""
+
+
+class Replicas(Config):
+    """How many replicas a part may have, and what each reserves; what is not given is chosen for the machine.
+
+    `ongoing`: requests that one takes at once; `target`: on the mean, beyond which there are to be more replicas.
+    """
+
+    min_replicas: int = Field(default=1, ge=1)
+    max_replicas: int | None = Field(default=None, ge=1)
+    cpus: float | None = Field(default=None, gt=0)
+    gpus: float | None = Field(default=None, ge=0)
+    ongoing: int | None = Field(default=None, ge=1)
+    target: float | None = Field(default=None, gt=0)
+    queued: int = Field(default=32, ge=1)
+    """Requests that each caller may have wait for this part; the whole bound is callers times this."""
+
+
+class ServeConfig(Config):
+    """How the service is run. Without keys (CLIPSUM_API_KEYS, or `keys`, a file) `host` must be this machine's own."""
+
+    bundle: str = DEFAULT_BUNDLE
+    host: str = "0.0.0.0"
+    keys: str | None = None
+    sources: Sources = Sources()
+    limits: Limits = Limits(max_duration_s=3600, max_bytes=4 * 2**30, deadline_s=120)
+    deadline_s: float = Field(default=120.0, gt=0)
+    """When an answer must be there, the reading of its body included."""
+    upload_bytes: int = Field(default=2 * 2**30, ge=1)
+    uploads: str = "/tmp/clipsum-uploads"
+    """A folder that the machines of ingress and decoders share."""
+    state: str = "/tmp/clipsum-serve"
+    """Where jobs and the pointer to the bundle are kept: a folder, or s3://."""
+    keep_s: float = Field(default=7 * 24 * 3600.0, gt=0)
+    """How long results of jobs are kept."""
+    webhook_secret_file: str | None = None
+    cache_bytes: int = Field(default=256 * 2**20, ge=0)
+    """What each ingress keeps of what was seen of videos."""
+    thumbnails: int = Field(default=5, ge=0, le=20)
+    watch_s: float = Field(default=5.0, gt=0)
+    """How often replicas look for another bundle."""
+    upscale_delay_s: float = Field(default=5.0, ge=0)
+    downscale_delay_s: float = Field(default=300.0, ge=0)
+    drain_s: float = Field(default=30.0, ge=0)
+    """How long a replica that goes may finish what it has begun."""
+    ingress: Replicas = Replicas(queued=256)
+    decode: Replicas = Replicas()
+    summarize: Replicas = Replicas()
+
+
+def options(config: ServeConfig, part: str, machine: Machine) -> dict[str, Any]:
+    """The options of a deployment: `part` is "ingress", "decode" or "summarize"."""
+    given: Replicas = getattr(config, part)
+    chosen = _automatic(machine)[part].model_copy(update=given.model_dump(exclude_none=True))
+    assert chosen.ongoing is not None
+    assert chosen.max_replicas is not None
+    return {
+        "max_ongoing_requests": chosen.ongoing,
+        "max_queued_requests": chosen.queued,
+        "backpressure_config": {"status_code": 503, "retry_after_s": 2},
+        "autoscaling_config": {
+            "min_replicas": chosen.min_replicas,
+            "max_replicas": max(chosen.min_replicas, chosen.max_replicas),
+            "target_ongoing_requests": chosen.target or chosen.ongoing / 2,
+            "upscale_delay_s": config.upscale_delay_s,
+            "downscale_delay_s": config.downscale_delay_s,
+            "look_back_period_s": max(1.0, config.upscale_delay_s),
+        },
+        "ray_actor_options": {"num_cpus": chosen.cpus, "num_gpus": chosen.gpus or 0},
+        "graceful_shutdown_timeout_s": config.drain_s,
+        "graceful_shutdown_wait_loop_s": 0.5,
+        "health_check_period_s": 10,
+        "health_check_timeout_s": 60,
+    }
+
+
+def _automatic(machine: Machine) -> dict[str, Replicas]:
+    """On few cores a replica reserves a sliver and the system shares the cores out; on many it reserves what it uses.
+
+    A decoder takes one video at a time; those that wait at it for their turn save the way there.
+    """
+    cores = max(1, int(machine.cores))
+    small = cores < SMALL_CORES
+    share = 0.1 if small else 1.0
+    models = max(1, int(machine.gpus) or (1 if small else cores // 8))
+    return {
+        "ingress": Replicas(max_replicas=1 if small else 4, cpus=share, ongoing=256, target=64),
+        "decode": Replicas(max_replicas=max(1, cores if small else cores // 2), cpus=share, ongoing=3, target=1.5),
+        "summarize": Replicas(
+            max_replicas=models,
+            cpus=share if small or machine.gpus else 4.0,
+            gpus=1 if machine.gpus else 0,
+            ongoing=2 * BATCH_SHARES,
+            target=BATCH_SHARES / 2,
+        ),
+    }

@@ -1,0 +1,71 @@
+"""The decode deployment: one video at a time, in a child process that is killed when nobody waits for it any more."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from clipsum.errors import ItemError
+from clipsum.serving.probe import PROBE, write_probe
+from clipsum.serving.sources import Sources
+from ray_jobs.item import StageItem
+from ray_jobs.stages import Decode, StageSettings
+
+ABORT_EVERY_S = 0.05
+
+
+class Decoder:
+    """A replica. It decodes for whichever bundle a request is for; another bundle costs it a new child."""
+
+    def __init__(self, settings: StageSettings, sources: Sources) -> None:
+        sources.confine()
+        self._folder = Path(tempfile.mkdtemp(prefix="clipsum-probe-"))
+        write_probe(self._folder / "probe.mp4")
+        self._settings, self._decode = settings, Decode(settings)
+        self._turn = asyncio.Lock()
+
+    async def decode(self, item: StageItem, settings: StageSettings) -> StageItem:
+        """The item with frames and words, or with its failure. Cancelled, it stops at once, wherever libav is."""
+        async with self._turn:
+            if settings != self._settings:
+                await asyncio.to_thread(self._change, settings)
+            task = asyncio.ensure_future(asyncio.to_thread(self._decode.decode_item, self._located(item)))
+            async with self._killed_with(task):
+                return await asyncio.shield(task)
+
+    @asynccontextmanager
+    async def _killed_with(self, task: asyncio.Future[Any]) -> AsyncIterator[None]:
+        """Where this is cancelled, end the child, again and again, until the thread that waits for it is done."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            while not task.done():
+                self._decode.abort()
+                await asyncio.wait([task], timeout=ABORT_EVERY_S)
+            raise
+
+    def _located(self, item: StageItem) -> StageItem:
+        ref = item.outcome.ref
+        if ref != PROBE.ref:
+            return item
+        uri = str(self._folder / "probe.mp4")
+        return replace(item, outcome=replace(item.outcome, ref=replace(ref, uri=uri, transcript_uri="")))
+
+    def _change(self, settings: StageSettings) -> None:
+        before, self._decode = self._decode, Decode(settings)
+        self._settings = settings
+        before.close()
+
+    def check_health(self) -> None:
+        """Raises where the replica is to be replaced."""
+        if not (self._folder / "probe.mp4").is_file():
+            raise ItemError("worker_died", "decode", "the scratch folder has gone")
+
+    def __del__(self) -> None:
+        """End the child with the replica."""
+        self._decode.close()
+        shutil.rmtree(self._folder, ignore_errors=True)

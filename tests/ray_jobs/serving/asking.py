@@ -1,0 +1,56 @@
+"""Asking the service over HTTP, as its users do."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from ray_jobs.serve_config import ServeConfig
+
+PATIENCE_S = 60
+
+
+@dataclass(frozen=True)
+class Asking:
+    url: str
+    keys: dict[str, str]
+    config: ServeConfig
+
+    def get(self, path: str, key: str | None = "user", **options: Any) -> requests.Response:
+        return self.ask("GET", path, key, **options)
+
+    def post(self, path: str = "/v1/summaries", key: str | None = "user", **options: Any) -> requests.Response:
+        return self.ask("POST", path, key, **options)
+
+    def ask(self, method: str, path: str, key: str | None = "user", **options: Any) -> requests.Response:
+        headers = options.pop("headers", {}) | ({"Authorization": f"Bearer {self.keys[key]}"} if key else {})
+        return requests.request(method, self.url + path, headers=headers, timeout=PATIENCE_S, **options)
+
+    def upload(self, video: Path, **fields: Any) -> requests.Response:
+        """A video with what is said of it; `transcript` may be a path."""
+        files = {name: value.open("rb") for name, value in fields.items() if isinstance(value, Path)}
+        words = {name: value for name, value in fields.items() if not isinstance(value, Path)}
+        return self.post(files={"file": video.open("rb"), **files}, data=words)
+
+    def events(self, video: Path, **fields: str) -> Iterator[tuple[str, Any]]:
+        """The events of an upload, as they come."""
+        headers = {"Accept": "text/event-stream"}
+        with self.post(files={"file": video.open("rb")}, data=fields, headers=headers, stream=True) as response:
+            assert response.headers["content-type"].startswith("text/event-stream"), response.text
+            name = ""
+            for line in response.iter_lines(chunk_size=1, decode_unicode=True):
+                if line.startswith("event: "):
+                    name = line.removeprefix("event: ")
+                elif line.startswith("data: "):
+                    yield name, json.loads(line.removeprefix("data: "))
+
+
+def refusal(response: requests.Response) -> tuple[int, str]:
+    """Status and reason of an error, which has the shape of every error."""
+    body = response.json()
+    assert set(body) == {"error"}
+    assert set(body["error"]) == {"reason", "detail"}
+    return response.status_code, body["error"]["reason"]

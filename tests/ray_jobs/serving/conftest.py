@@ -1,0 +1,56 @@
+"""One real service for the tests of this folder: Ray Serve on this machine, a tiny bundle, keys of every scope."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ray import serve
+
+from clipsum.serving.keys import new_key, toml_of
+from ray_jobs.serve_app import build
+from ray_jobs.serve_config import ServeConfig
+from tests.ray_jobs.serving.asking import Asking
+
+
+@pytest.fixture(scope="session")
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@pytest.fixture(scope="package")
+def service(two_cores: None, bundle: str, free_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
+    folder = tmp_path_factory.mktemp("service")
+    config = ServeConfig(
+        bundle=bundle,
+        host="127.0.0.1",
+        keys=str(folder / "keys.toml"),
+        sources={"s3": ("s3://allowed/videos",), "https": ("videos.example",)},
+        limits={"max_duration_s": 120, "max_bytes": 2**24, "max_pixels_per_frame": 640 * 480, "deadline_s": 20},
+        deadline_s=30,
+        upload_bytes=2**24,
+        uploads=str(folder / "uploads"),
+        state=str(folder / "state"),
+        watch_s=0.2,
+        ingress={"max_replicas": 1},
+        decode={"max_replicas": 1},
+        summarize={"max_replicas": 1},
+    )
+    keys = {name: write_key(folder / "keys.toml", name) for name in ("user", "admin", "slow")}
+    serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": free_port})
+    serve.run(build(config), name="clipsum", route_prefix="/")
+    yield Asking(f"http://127.0.0.1:{free_port}", keys, config)
+    serve.shutdown()
+
+
+def write_key(path: Path, name: str) -> str:
+    """Add a key to a file of keys: `user` and `admin` may ask as often as they like, `slow` twice."""
+    scopes = ("summarize", "jobs", "admin") if name == "admin" else ("summarize", "jobs")
+    secret, key = new_key(name, scopes)
+    rate = {"per_minute": 1.0, "burst": 2} if name == "slow" else {"per_minute": 1e6, "burst": 10_000}
+    with path.open("a") as file:
+        file.write(toml_of(key.model_copy(update=rate)))
+    return secret
