@@ -7,7 +7,7 @@ from rich.console import Console
 
 from clipsum import storage
 from clipsum.config import DEFAULT_BUNDLE
-from ray_jobs.options import Address, BundleName
+from ray_jobs.options import Address, BundleName, ConfigFile, SetValues
 
 
 def evaluate(
@@ -24,9 +24,13 @@ def evaluate(
         bool, typer.Option("--paper-table", help="Print the table in the layout of the paper, in Markdown.")
     ] = False,
     java: Annotated[bool, typer.Option("--java", help="Also METEOR 1.5, which needs a java command.")] = False,
+    config: ConfigFile = None,
+    set_values: SetValues = None,
     address: Address = None,
 ) -> int:
     """Score a bundle on videos with reference summaries."""
+    from clipsum.config import load
+    from ray_jobs.config import SummarizeConfig
     from ray_jobs.evaluate_run import EvaluateCall, evaluate_bundle
 
     call = EvaluateCall(
@@ -36,6 +40,7 @@ def evaluate(
         splits=tuple(split or ()),
         paper_table=paper_table,
         java=java,
+        config=load(SummarizeConfig, config, set_values or ()),
         address=address,
     )
     return evaluate_bundle(call, Console())

@@ -6,26 +6,28 @@ Bound: references, summaries and scores of all videos, and what `EmbeddedSet` ho
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
 
 from clipsum import storage
 from clipsum.datasets.tables import SUFFIXES
+from clipsum.errors import UsageError
 from clipsum.evaluation import pictured, record
 from clipsum.evaluation.costs import count_parameters
 from clipsum.evaluation.evaluate import SplitResult, evaluate, without_reference
 from clipsum.evaluation.page import render_evaluation
 from clipsum.evaluation.tables import paper_table
 from clipsum.models.bundle import Bundle, load_bundle
+from ray_jobs.config import SummarizeConfig
 from ray_jobs.evaluate_sources import Found, from_embeddings, from_videos
 from ray_jobs.evaluate_table import print_evaluation
 
 
 @dataclass(frozen=True)
 class EvaluateCall:
-    """What `clipsum evaluate` was asked for; no `splits` means all but the training split."""
+    """What `clipsum evaluate` was asked for; no `splits` means all but the training split; `config`: of a run on videos."""
 
     data: str
     output: str
@@ -33,6 +35,7 @@ class EvaluateCall:
     splits: tuple[str, ...] = ()
     paper_table: bool = False
     java: bool = False
+    config: SummarizeConfig = field(default_factory=SummarizeConfig)
     address: str | None = None
 
 
@@ -50,7 +53,7 @@ def evaluate_bundle(call: EvaluateCall, console: Console) -> int:
     results = evaluate(found.cases, call.java)
     facts = {
         "bundle": _bundle_facts(call.bundle, bundle),
-        "data": {"place": call.data, **found.facts},
+        "data": {"place": call.data, **found.facts, "holds_training": _holds_training(call.data, bundle, found)},
         "without_reference": without_reference(found.cases),
         "generation": record.generation_facts(bundle),
         "parameters": count_parameters(bundle),
@@ -65,9 +68,18 @@ def evaluate_bundle(call: EvaluateCall, console: Console) -> int:
     return 0
 
 
+def _holds_training(data: str, bundle: Bundle, found: Found) -> bool:
+    """Was the bundle trained on some of these videos, which no split tells from the others?"""
+    return data in bundle.manifest.trained_on and any(not case.split for case in found.cases)
+
+
 def _find(call: EvaluateCall, bundle: Bundle, console: Console) -> Found:
     if storage.suffix(call.data) in SUFFIXES:
-        return from_videos(call.data, call.output, call.bundle, call.splits, call.address, console)
+        return from_videos(call.data, call.output, call.bundle, call.splits, call.config, call.address, console)
+    if call.config != SummarizeConfig():
+        raise UsageError(
+            f"'{call.data}' holds embeddings, made already: --set and --config are for a manifest of videos"
+        )
     return from_embeddings(call.data, bundle, call.splits, console)
 
 

@@ -78,19 +78,25 @@ def from_embeddings(place: str, bundle: Bundle, splits: Sequence[str], console: 
 
 
 def from_videos(
-    source: str, output: str, bundle: str, splits: Sequence[str], address: str | None, console: Console
+    source: str,
+    output: str,
+    bundle: str,
+    splits: Sequence[str],
+    config: SummarizeConfig,
+    address: str | None,
+    console: Console,
 ) -> Found:
     """Decode, encode and summarise the videos of a manifest on Ray, into `output`/run, where they are not yet.
 
     Raises: UsageError: no reference to score against, or what `clipsum summarize` refuses.
     """
-    all_refs = list(list_sources((source,)))
+    all_refs = list(list_sources((source,), config.allow_https))
     chosen = choose_splits(Counter(ref.split or "" for ref in all_refs), splits)
     refs = [ref for ref in all_refs if (ref.split or "") in chosen]
     if not any(ref.summary for ref in refs):
         raise UsageError(f"manifest '{source}' has no reference for {videos_of(len(refs))}: add a column 'summary'")
     place = storage.join(output, RUN)
-    call = Call(SUMMARIZE, (source,), place, bundle, SummarizeConfig(), address=address)
+    call = Call(SUMMARIZE, (source,), place, bundle, config, address=address)
     with TemporaryDirectory(prefix="clipsum-") as scratch:
         settings = stage_settings(call)
         rows = part_rows(call, settings)

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from clipsum.evaluation.tables import OUT_OF_DISTRIBUTION, figure_rows, protocol_lines
+from clipsum.evaluation.tables import OUT_OF_DISTRIBUTION, TRAINED_ON, figure_rows, protocol_lines
 from clipsum.reports import units
 from ray_jobs.progress import videos_of
 
@@ -71,6 +71,8 @@ def _notes(record: Mapping[str, Any]) -> list[str]:
     if failures := record["data"]["failures"]:
         listed = ", ".join(f"{number:,} {reason}" for reason, number in failures.items())
         notes.append(f"not scored: failed videos: {listed}")
+    if record["data"].get("holds_training"):
+        notes.append(TRAINED_ON)
     if pending := record["data"]["pending"]:
         notes.append(f"not scored: {videos_of(pending)} still pending")
     return notes

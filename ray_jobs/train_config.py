@@ -8,12 +8,10 @@ from pydantic import Field, field_validator, model_validator
 from clipsum import storage
 from clipsum.config import load
 from clipsum.errors import UsageError
-from clipsum.training.config import TrainConfig
+from clipsum.training.config import TrainConfig, check_splits
 from clipsum.training.recipes import recipe
 from ray_jobs.config import EmbedConfig
 
-AUTO = "auto"
-TEST = "test"
 _SETTLED_HERE = frozenset({"checkpoint_every_steps"})
 """Fields of `TrainConfig` that change nothing about the result."""
 
@@ -50,13 +48,7 @@ class TrainJob(TrainConfig):
 
     @model_validator(mode="after")
     def _splits(self) -> "TrainJob":
-        if self.validation_split == TEST:
-            raise ValueError(
-                "validation_split 'test' would choose the model by what it is tested on: name another split, or "
-                f"'{AUTO}' to hold out a tenth of '{self.train_split}'"
-            )
-        if self.validation_split == self.train_split:
-            raise ValueError(f"validation_split and train_split are both '{self.train_split}': give two, or '{AUTO}'")
+        check_splits(self.train_split, self.validation_split)
         return self
 
     @property

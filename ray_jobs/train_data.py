@@ -13,10 +13,11 @@ from clipsum.datasets.embedded import NO_SPLIT, EmbeddedSet, open_embedded
 from clipsum.datasets.marks import Marks, read_marks
 from clipsum.errors import UsageError
 from clipsum.models.bundle import Bundle, load_bundle
+from clipsum.training.config import AUTO
 from clipsum.training.sources import TrainData, check_data, identity
 from clipsum.training.trainer import Trainer
 from clipsum.training.workers import SOLO, Group
-from ray_jobs.train_config import AUTO, TrainJob
+from ray_jobs.train_config import TrainJob
 
 HELD_OUT = 10
 """With `validation_split=auto` one training video in so many is validated on."""

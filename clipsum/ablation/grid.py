@@ -31,7 +31,7 @@ from pydantic import Field, model_validator
 from clipsum.config import DEFAULT_BUNDLE, Config, load
 from clipsum.errors import one_of
 from clipsum.models.config import FusionName
-from clipsum.training.config import Sees, TrainConfig
+from clipsum.training.config import Sees, TrainConfig, check_splits
 from clipsum.training.finetune import EncoderFinetune
 from clipsum.training.recipes import DEFAULT_RECIPE, recipe
 
@@ -79,6 +79,11 @@ class Base(TrainConfig):
     recipe: str = DEFAULT_RECIPE
     train_split: str = "train"
     validation_split: str = "validation"
+
+    @model_validator(mode="after")
+    def _splits(self) -> "Base":
+        check_splits(self.train_split, self.validation_split)
+        return self
 
     @property
     def training(self) -> TrainConfig:

@@ -106,6 +106,7 @@ def protocol_lines(record: Record) -> list[str]:
         else f"seed {seeds}",
         f"training: recipe {base['recipe']}, {steps_words(record)} of {batch} videos, initial weights: {base['init']}; "
         f"the step with the highest {chosen} on split '{base['validation_split']}' is scored: no other split chooses",
+        *(_finetuned(encoder) for encoder in record["grid"]["encoders"] if encoder["finetune"]["layers"]),
         f"data: {'; '.join(f'{name}: {data}' for name, data in record['data'].items())}",
         *(f"{family}: {text}" for family, text in record["protocol"].items() if family != "intervals"),
         f"generation: {', '.join(generation) or units.DASH}",
@@ -120,9 +121,22 @@ def protocol_lines(record: Record) -> list[str]:
     return lines
 
 
+def _finetuned(encoder: Mapping[str, Any]) -> str:
+    """The protocol of an encoder that learns, after `EncoderFinetune`."""
+    given = encoder["finetune"]
+    frames = "all" if given["frames"] is None else given["frames"]
+    return (
+        f"{encoder['name']} fine-tuned: its last {given['layers']} blocks, final norm and projection learn by the "
+        f"summary's cross-entropy; rate {given['learning_rate']:g} on the run's schedule, 0 for "
+        f"{given['frozen_steps']} steps, then rising over {given['warmup_steps']}; weight decay "
+        f"{given['weight_decay']:g}; {frames} frames a video in training, all at validation"
+    )
+
+
 def note_lines(record: Record) -> list[str]:
-    """What is missing in the table."""
-    lines = []
+    """What is missing in the table, and in the data."""
+    left_out: dict[str, list[str]] = record.get("left_out", {})
+    lines = [f"{name}: {line}" for name, told in left_out.items() for line in told]
     for row in record["rows"]:
         lines += [f"{row['label']}, seed {seed}, failed: {reason}" for seed, reason in row["failed"].items()]
         if row["pending"]:

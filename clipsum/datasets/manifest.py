@@ -167,7 +167,10 @@ def _refuse_denied(stored: Sequence[StoredObject | ItemError]) -> None:
 def _checked(source: str, allow_https: bool) -> str:
     if scheme_of(source) == "https":
         if not allow_https:
-            raise UsageError(f"source '{storage.shown(source)}': https is off; allow it with --set allow_https=true")
+            raise UsageError(
+                f"source '{storage.shown(source)}': https is off; allow it with --set allow_https=true "
+                "(stream.allow_https=true where it is trained on)"
+            )
         return source
     return storage.canonical(source)
 

@@ -35,6 +35,14 @@ def _video(entry: Mapping[str, Any], split: Split, place: str) -> Annotated:
         more = {name: entry[name] for name in _KEPT}
     except KeyError as error:
         raise UsageError(f"--{split} '{place}': video '{entry.get('video_id')}' has no {error}") from error
+    if (
+        not isinstance(sentences, list)
+        or not isinstance(marks, list)
+        or not all(isinstance(row, list) for row in marks)
+    ):
+        raise UsageError(
+            f"--{split} '{place}': tsum of '{video_id}' is not a list of texts, or vsum_onehot not of lists"
+        )
     if len(marks) != ANNOTATORS or any(len(row) != frames for row in marks):
         shape = f"{len(marks)} rows of {sorted({len(row) for row in marks})}"
         raise UsageError(f"--{split} '{place}': vsum_onehot of '{video_id}' is {shape}, expected 10 of {frames}")

@@ -97,7 +97,10 @@ def _read(source: str, place: str) -> tuple[Any, Preprocessing]:
     if found["missing_keys"] or found["mismatched_keys"]:
         missing = sorted(found["missing_keys"]) or found["mismatched_keys"]
         raise UsageError(f"BLIP '{place}' lacks weights of its frame tower, the first of {len(missing)}: {missing[0]}")
-    return model, _preprocessing(described)
+    try:
+        return model, _preprocessing(described)
+    except KeyError as error:
+        raise UsageError(f"BLIP '{place}': its {PREPROCESSING_FILE} has no {error}") from error
 
 
 def _preprocessing(described: Mapping[str, Any]) -> Preprocessing:

@@ -27,7 +27,8 @@ class Patches(nn.Module):
         bias = (weight * shift).sum(dim=(1, 2, 3))  # open_clip's convolution has none of its own
         # Pixels of a patch come row by row with the colours last.
         self.weight = nn.Parameter((weight / 255).permute(0, 2, 3, 1).flatten(1).float(), requires_grad=False)
-        self.bias = nn.Parameter(bias.float(), requires_grad=False)
+        self.bias: Tensor
+        self.register_buffer("bias", bias.float())  # no weight of CLIP's, so no parameter that is counted
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Raw frames (N, H, W, 3) uint8, H a multiple of P -> (N, C, G, G) in the type of the weights."""

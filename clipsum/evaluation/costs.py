@@ -20,6 +20,7 @@ def count_parameters(bundle: Bundle) -> dict[str, int | None]:
         "temporal": _count(model.temporal) if model.temporal is not None else 0,
         "fusion": _count(model.fusion) + _count(model.project),
         "bart": _count(model.bart),
+        "scorer": _count(model.scorer) if model.scorer is not None else 0,
     }
     known = [count for count in parts.values() if count is not None]
     return parts | {"total": sum(known) if len(known) == len(parts) else None}

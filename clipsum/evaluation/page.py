@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from clipsum.evaluation.tables import Record, figure_rows, protocol_lines, split_title
+from clipsum.evaluation.tables import TRAINED_ON, Record, figure_rows, protocol_lines, split_title
 from clipsum.reports import units
 from clipsum.reports.card import Card, Row, make_card
 from clipsum.reports.figures import Figure, bar_of
@@ -114,6 +114,7 @@ def _notes(record: Record) -> list[str]:
         f"Videos that are not scored: {', '.join(left_out)}.",
         f"Seconds of a video: {data['seconds']}. Peak memory: {memory}.",
         *([guess] if guess else []),
+        *([f"{TRAINED_ON}."] if data.get("holds_training") else []),
     ]
 
 

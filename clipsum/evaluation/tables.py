@@ -11,6 +11,7 @@ from clipsum.metrics import score
 
 Record = Mapping[str, Any]
 OUT_OF_DISTRIBUTION = ("ood", "long_ood")
+TRAINED_ON = "some of these videos were trained on: no split tells which, so embed them with a column 'split'"
 _PAPER = {
     **{"rouge1": "R-1", "rouge2": "R-2", "rougeL": "R-L"},
     **{f"bleu{order}": f"BLEU-{order}" for order in range(1, 5)},

@@ -42,7 +42,7 @@ def read_pairs(references: str, predictions: str, has_ids: bool = False) -> Pair
 def _lines(place: str, has_ids: bool) -> dict[str, str]:
     """Line number or id -> text."""
     try:
-        text = storage.read_bytes(place).decode()
+        text = storage.read_bytes(place).decode("utf-8-sig")
     except ItemError as error:
         raise UsageError(f"'{place}' cannot be read: {error.detail}") from error
     except UnicodeDecodeError as error:
@@ -52,7 +52,7 @@ def _lines(place: str, has_ids: bool) -> dict[str, str]:
         raise UsageError(f"'{place}' is empty: give a file of one text a line")
     if not has_ids:
         return {str(number): line for number, line in enumerate(lines, start=1)}
-    opened = [line.strip().partition(" ")[::2] for line in lines if line.strip()]
+    opened = [(words[0], " ".join(words[1:]).strip()) for line in lines if (words := line.split(maxsplit=1))]
     name, times = Counter(name for name, _ in opened).most_common(1)[0]
     if times > 1:
         raise UsageError(f"'{place}' has {times} lines that open with '{name}': with --ids each opens with its own id")

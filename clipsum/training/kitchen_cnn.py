@@ -32,6 +32,7 @@ from torch.nn import functional
 from clipsum.config import Config, Preprocessing, load
 from clipsum.datasets.kitchen.vocabulary import SLOTS, VALUES, Slot
 from clipsum.encoders.timm_files import write_timm
+from clipsum.errors import UsageError
 from clipsum.training.augment import augment, normalised
 from clipsum.training.frames import FrameSet, read_frames, shuffled_rows
 from clipsum.training.loop import weight_groups
@@ -152,15 +153,22 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--config", help="TOML file with keys of KitchenCnnConfig")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one key of KitchenCnnConfig")
     given = parser.parse_args(words)
-    config = load(KitchenCnnConfig, given.config, given.set)
     torch.set_num_threads(1)  # the sums of several threads are not the same to the bit
-    splits = (given.corpus / split / "manifest.jsonl" for split in ("train", "validation"))
+    try:
+        teach(given.corpus, given.output, load(KitchenCnnConfig, given.config, given.set))
+    except UsageError as error:
+        parser.error(str(error))
+
+
+def teach(corpus: Path, output: Path, config: KitchenCnnConfig) -> None:
+    """Teach, judge by the validation split, and write the folder. Raises: UsageError."""
+    splits = (corpus / split / "manifest.jsonl" for split in ("train", "validation"))
     train, validation = (read_frames(place, config.frames_a_video, config.preprocessing) for place in splits)
     cnn = train_cnn(train, config, _say)
     reached = named_right(cnn, validation)
-    save_cnn(cnn, given.output, reached)
+    save_cnn(cnn, output, reached)
     told = ", ".join(f"{slot} {value:.1f} %" for slot, value in reached.items())
-    _say(f"timm:{given.output} names in frames of the validation split: {told}")
+    _say(f"timm:{output} names in frames of the validation split: {told}")
 
 
 def _labels(frames: FrameSet, slots: Sequence[Slot]) -> dict[str, Tensor]:

@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from clipsum.config import DEFAULT_BUNDLE, Config, Preprocessing, Sampling, Seek, load
 from clipsum.datasets.kitchen.corpus import generate_corpus
 from clipsum.encoders.clip import ClipEncoder, load_clip
+from clipsum.errors import UsageError
 from clipsum.models.bundle import BUNDLED, save_bundle
 from clipsum.models.summarizer import ClipSum
 from clipsum.training.embed import embed_manifest
@@ -59,13 +60,16 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--config", help="TOML file with keys of BuildConfig")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one key of BuildConfig")
     given = parser.parse_args(words)
-    config = load(BuildConfig, given.config, given.set)
     started = time.monotonic()
     torch.set_num_threads(1)  # the sums of several threads are not the same to the bit
-    make_corpus(given.work / "corpus", config)
-    teach_clip(given.work, config)
-    embed_splits(given.work, config)
-    write_bundle(given.work, config, given.output)
+    try:
+        config = load(BuildConfig, given.config, given.set)
+        make_corpus(given.work / "corpus", config)
+        teach_clip(given.work, config)
+        embed_splits(given.work, config)
+        write_bundle(given.work, config, given.output)
+    except UsageError as error:
+        parser.error(str(error))
     _say(f"{given.output} made in {(time.monotonic() - started) / 60:.0f} min")
 
 

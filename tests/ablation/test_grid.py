@@ -105,6 +105,8 @@ def test_the_kitchens_grid_comes_with_the_package():
     (ENCODERS + '[[rows]]\nlabel = "a b"\n[[rows]]\nlabel = "a-B"\n', "two rows have the label 'a b', or nearly so"),
     (PRODUCT + ENCODERS + '[[only]]\ntemporal = ["global"]\n', "only.temporal 'global' is not known"),
     ('sees = ["both"]\nseeds = [1, 1]\n' + ENCODERS, "seeds has the same twice: 1, 1"),
+    ('sees = ["both"]\nsplit = "ood"\n[base]\nvalidation_split = "test"\n' + ENCODERS, "by what it is tested on"),
+    ('sees = ["both"]\n[base]\nvalidation_split = "train"\n' + ENCODERS, "are both 'train'"),
     ('sees = ["both"]\nsplit = "train"\n' + ENCODERS, "split 'train' is trained on, or chooses the best"),
     ('sees = ["both"]\nreference = "CLIP/botj"\n' + ENCODERS, r"did you mean 'CLIP/both'\?"),
 ])  # fmt: skip

@@ -15,7 +15,9 @@ from clipsum.training.config import TrainConfig
 CLIP = Encoder(name="CLIP", data="emb")
 BOTH, TEXT = (Row(sees, CLIP, TrainConfig(sees=sees)) for sees in ("both", "text"))
 BASE = {**TrainConfig().model_dump(mode="json"), "recipe": "clipsum", "validation_split": "validation"}
-FACTS = {"grid": {"base": BASE, "seeds": [0, 1]}, "data": {"CLIP": "emb"}}
+TUNED = Encoder(name="CLIP", data="emb", finetune={"layers": 2, "frozen_steps": 7})
+ENCODERS = [encoder.model_dump(mode="json") for encoder in (CLIP, TUNED)]
+FACTS = {"grid": {"base": BASE, "seeds": [0, 1], "encoders": ENCODERS}, "data": {"CLIP": "emb"}}
 
 
 def estimate(value):
@@ -83,12 +85,26 @@ def test_the_markdown_table_states_the_protocol_above_it_and_what_failed_below()
     failed = Cell(1, {"status": "failed", "reason": "the loss is not finite"})
     made = markdown(table([cell(0, 30.0), cell(1, 31.0)], [cell(0, 20.0), failed]))
     head = made.index("| encoder |")
-    for word in ("seeds 0, 1", "recipe clipsum, 100 steps of 32", "rouge-score", "num_beams 5", "a machine"):
+    for word in (
+        "seeds 0, 1",
+        "recipe clipsum, 100 steps of 32",
+        "rouge-score",
+        "num_beams 5",
+        "a machine",
+        "its last 2 blocks",
+        "0 for 7",
+    ):
         assert 0 <= made.index(word) < head
     assert "| CLIP | frozen | local | gated | text + frames | 30.50 ± 0.71 | 30.50 ± 0.71 |" in made
     assert "| 1.25 M | 151 M | 0.3 | +10.50 [+10.50, +10.50] |" in made
     assert "| – | – | none | – | text | 20.00 | 20.00 | 20.00 |" in made
     assert made.index("- text, seed 1, failed: the loss is not finite") > head
+
+
+def test_what_the_data_lack_stands_below_the_table():
+    facts = {**FACTS, "left_out": {"CLIP": ["2 videos of split 'train' could not be embedded: 2 corrupt"]}}
+    made = markdown(compose([BOTH], {"both": [cell(0, 30.0)]}, ["test"], None, facts))
+    assert made.index("- CLIP: 2 videos of split 'train' could not be embedded: 2 corrupt") > made.index("| encoder |")
 
 
 def test_kitchen_figures_are_columns_of_their_own_where_there_are_any():

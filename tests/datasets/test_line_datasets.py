@@ -88,6 +88,8 @@ def test_videoxum_gives_its_sentences_as_summary_and_what_ten_annotators_chose(t
     ({"database": {}}, "is not a list of videos"),
     ([{"video_id": "v_1"}], "video 'v_1' has no 'tsum'"),
     ([_entry("v_1", vsum_onehot=[[0] * 6] * 9)], r"vsum_onehot of 'v_1' is 9 rows of \[6\], expected 10 of 6"),
+    ([_entry("v_1", vsum_onehot=None)], "tsum of 'v_1' is not a list of texts, or vsum_onehot not of lists"),
+    ([_entry("v_1", tsum="A man cuts.")], "tsum of 'v_1' is not a list of texts"),
     ([_entry("v_1", sampled_frames=7)], r"is 10 rows of \[6\], expected 10 of 7"),
 ])  # fmt: skip
 def test_what_is_not_as_videoxum_writes_it_is_refused(tmp_path, content, message):

@@ -54,6 +54,14 @@ def test_preprocessing_that_the_decoder_does_not_have_is_refused(folder, changes
         load_blip(str(folder))
 
 
+def test_preprocessing_that_says_too_little_is_refused_by_what_it_lacks(folder):
+    described = json.loads((folder / PREPROCESSING_FILE).read_text())
+    del described["resample"]
+    (folder / PREPROCESSING_FILE).write_text(json.dumps(described))
+    with pytest.raises(UsageError, match=f"its {PREPROCESSING_FILE} has no 'resample'"):
+        load_blip(str(folder))
+
+
 def test_a_bundle_carries_the_tower_without_the_text_decoder(folder, tmp_path):
     whole = load_blip(str(folder))
     whole.save(tmp_path / "copy")

@@ -28,6 +28,11 @@ def test_with_ids_lines_are_matched_by_their_first_word_in_any_order(tmp_path):
     assert pairs.predictions == ("", "stirred")
 
 
+def test_ids_end_at_a_tab_too_and_a_byte_order_mark_is_no_part_of_the_first(tmp_path):
+    pairs = read_pairs(*_files(tmp_path, "\ufeffv1\tchop it\nv2\tstir\n", "v1 chopped\nv2 stirred\n"), has_ids=True)
+    assert (pairs.ids, pairs.references) == (("v1", "v2"), ("chop it", "stir"))
+
+
 @pytest.mark.parametrize(("references", "predictions", "ids", "message"), [
     ("a\nb\n", "a\n", False, r"'.*r.txt' has 2 lines and '.*p.txt' has 1: give a prediction for each"),
     ("", "a\n", False, r"'.*r.txt' is empty"),

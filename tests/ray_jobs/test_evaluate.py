@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -61,7 +62,7 @@ def test_costs_come_with_their_source_and_parameters_sum_up(data, bundle, tmp_pa
     assert set(record["splits"]["ood"]["seconds_per_video"]) == {"decode", "encode", "generate"}
     assert "as clipsum embed measured them" in record["data"]["seconds"]
     counts = record["parameters"]
-    assert counts["total"] == sum(counts[name] for name in ("encoder", "temporal", "fusion", "bart")) > 0
+    assert counts["total"] == sum(counts[name] for name in ("encoder", "temporal", "fusion", "bart", "scorer")) > 0
     model = load_bundle(bundle).model
     whole = sum(weights.numel() for weights in model.parameters())
     assert counts["total"] - counts["encoder"] == whole
@@ -98,6 +99,24 @@ def test_a_manifest_without_references_is_refused_before_any_work(kitchen, bundl
     assert _call(tmp_path / "m.jsonl", tmp_path / "out", bundle) == 2
     assert "has no reference for 1 video: add a column 'summary'" in capsys.readouterr().err
     assert not (tmp_path / "out" / "run").exists()
+
+
+def test_videos_that_no_split_tells_from_those_trained_on_are_scored_with_a_word_of_it(bundle, tmp_path, capsys):
+    whole = load_bundle(bundle)
+    kind = Kind(whole.manifest.fingerprint, str(whole.manifest.sampling), whole.manifest.seek)
+    given = {"width": whole.manifest.model.visual_width, "kind": kind, "summary": "Cut it."}
+    write_part(str(tmp_path / "emb"), 0, [video(name, None, **given) for name in "ab"], kind)
+    shutil.copytree(bundle, tmp_path / "trained")
+    written = json.loads((tmp_path / "trained" / "bundle.json").read_text())
+    written["trained_on"] = f"1 video of split 'train' of {tmp_path / 'emb'}"
+    (tmp_path / "trained" / "bundle.json").write_text(json.dumps(written))
+    assert _call(tmp_path / "emb", tmp_path / "eval", str(tmp_path / "trained")) == 0
+    assert "some of these videos were trained on" in capsys.readouterr().out
+
+
+def test_settings_of_decoding_are_refused_where_nothing_is_decoded(data, bundle, tmp_path, capsys):
+    assert _call(data, tmp_path, bundle, "--set", "allow_https=true") == 2
+    assert "holds embeddings, made already" in capsys.readouterr().err
 
 
 def test_a_manifest_of_videos_goes_through_the_pipeline_and_training_videos_do_not(

@@ -9,7 +9,6 @@ import torch
 from clipsum.config import Preprocessing
 from clipsum.datasets.kitchen.corpus import write_split
 from clipsum.encoders.load import find_encoder
-from clipsum.errors import UsageError
 from clipsum.training.augment import normalised
 from clipsum.training.frames import read_frames
 from clipsum.training.kitchen_cnn import KitchenCnnConfig, main, named_right, save_cnn, train_cnn
@@ -87,6 +86,7 @@ def test_one_command_makes_it_from_a_corpus_and_says_how_well_it_names(corpus, t
     assert find_encoder(f"timm:{tmp_path / 'cnn'}").width == 16
 
 
-def test_a_schedule_that_never_ends_its_rise_is_refused_in_one_line(corpus, tmp_path):
-    with pytest.raises(UsageError, match="warmup_steps=12 is not less than steps=12"):
+def test_a_schedule_that_never_ends_its_rise_is_refused_in_one_line_with_exit_code_2(corpus, tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
         main(["--corpus", str(corpus), "--output", str(tmp_path / "cnn"), "--set=steps=12", "--set=warmup_steps=12"])
+    assert "warmup_steps=12 is not less than steps=12" in capsys.readouterr().err.splitlines()[-1]
