@@ -14,6 +14,7 @@ from clipsum.models.batch import Guide, Item, collate
 from clipsum.models.batching import MAX_POSITIONS, similar_batches
 from clipsum.models.bundle import Bundle
 from clipsum.models.config import Generation
+from clipsum.models.following import Following, Listener
 from clipsum.models.temporal import relative_spans, relative_times
 from clipsum.models.text import SourceText, encode_source
 from clipsum.records import Embeddings, Evidence, Summary, Transcript
@@ -40,11 +41,14 @@ class Summarizer:
         self._model = bundle.model.to(device)
         self._room = MAX_POSITIONS["cuda" if device.startswith("cuda") else "cpu"]
 
-    def summarize(self, batch: Sequence[Source], generation: Generation | None = None) -> list[Summary]:
+    def summarize(
+        self, batch: Sequence[Source], generation: Generation | None = None, listener: Listener | None = None
+    ) -> list[Summary]:
         """One summary for each (embeddings or None, transcript, duration in s), in order.
 
         The batch may be of any size, and mix videos with and without text, with and without frames; those of similar
         length are written together. One that has neither gets the empty text and evidence "none".
+        `listener` follows them, by their places in the batch.
         Raises: UsageError where embeddings were not made for this bundle.
         """
         for embeddings, _, _ in batch:
@@ -62,15 +66,13 @@ class Summarizer:
             for _, transcript, _ in batch
         ]
         evidence = [evidence_of(embeddings, text) for (embeddings, _, _), text in zip(batch, texts, strict=True)]
-        items = [
-            self._item(source, text)
-            for source, text, seen in zip(batch, texts, evidence, strict=True)
-            if seen != "none"
-        ]
-        written = iter(self._write(items, generation))
+        written = dict.fromkeys(range(len(batch)), "")
+        there = [place for place, seen in enumerate(evidence) if seen != "none"]
+        items = [self._item(batch[place], texts[place]) for place in there]
+        written |= zip(there, self._write(items, generation, listener, there), strict=True)
         return [
-            Summary(next(written) if seen != "none" else "", seen, text.tokens, text.dropped)
-            for text, seen in zip(texts, evidence, strict=True)
+            Summary(written[place], seen, text.tokens, text.dropped)
+            for place, (text, seen) in enumerate(zip(texts, evidence, strict=True))
         ]
 
     def score(self, embeddings: Embeddings, duration_s: float, guides: Sequence[Guide | None]) -> NDArray[np.float32]:
@@ -138,12 +140,16 @@ class Summarizer:
         times = relative_spans(text.spans, duration_s) if text.spans else None
         return Item(text.ids, np.ascontiguousarray(embeddings.vectors, np.float32), relative, text_times=times)
 
-    def _write(self, items: Sequence[Item], generation: Generation | None) -> list[str]:
+    def _write(
+        self, items: Sequence[Item], generation: Generation | None, listener: Listener | None, names: Sequence[int]
+    ) -> list[str]:
+        """The texts of items, which `listener` knows by their `names`."""
         tokenizer = self.bundle.tokenizer
         texts = [""] * len(items)
         for places in similar_batches(items, self._room):
             batch = collate([items[place] for place in places], tokenizer.pad_token_id, self.device)
-            ids = self._model.generate(**batch, generation=generation)
+            following = listener and Following(listener, [names[place] for place in places], tokenizer)
+            ids = self._model.generate(**batch, generation=generation, following=following)
             for place, text in zip(places, tokenizer.batch_decode(ids, skip_special_tokens=True), strict=True):
                 texts[place] = text.strip()
         return texts

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from transformers import BartForConditionalGeneration, DynamicCache, EncoderDecoderCache, GenerationConfig
+from transformers import (
+    BartForConditionalGeneration,
+    DynamicCache,
+    EncoderDecoderCache,
+    GenerationConfig,
+    StoppingCriteria,
+)
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
@@ -104,8 +110,12 @@ class ClipSum(nn.Module):
         frame_mask: Tensor | None = None,
         generation: Generation | None = None,
         text_times: Tensor | None = None,
+        following: StoppingCriteria | None = None,
     ) -> Tensor:
-        """Token ids of the summaries (B, L), padded, the decoder start token first. Arguments as in `forward`."""
+        """Token ids of the summaries (B, L), padded, the decoder start token first. Arguments as in `forward`.
+
+        `following` sees the candidates of every step, and may end them.
+        """
         states, mask = self.encode(input_ids, text_mask, frames, positions, frame_mask, text_times)
         settings = self.generation_settings(generation or self.config.generation)
         cache = _BeamCache(*(DynamicCache(config=self.bart.config) for _ in range(2))) if settings.use_cache else None
@@ -114,6 +124,7 @@ class ClipSum(nn.Module):
             attention_mask=mask,
             generation_config=settings,
             past_key_values=cache,
+            stopping_criteria=[following] if following else None,
         )
         return ids
 
