@@ -1,6 +1,6 @@
 """The row that every listed video gets, whatever became of it, and its parquet schema.
 
-A column that a capability fills which is not built yet (scores, highlights, queries, chapters) is null.
+What a bundle without a scorer cannot fill (scores, highlights, queries, chapters) is null.
 """
 
 import io
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clipsum import storage
-from clipsum.records import Failure, Preview, Summary, VideoRef
+from clipsum.records import Failure, Moments, Preview, Summary, VideoRef
 
 SCHEMA_VERSION = 1
 THUMBNAIL_BYTES = 6 * 1024
@@ -79,6 +79,7 @@ class Outcome:
     ref: VideoRef
     failure: Failure | None = None
     summary: Summary | None = None
+    moments: Moments | None = None
     warnings: tuple[str, ...] = ()
     attempts: int = 1
     duration_s: float | None = None
@@ -107,6 +108,7 @@ def row(outcome: Outcome, bundle_id: str, fingerprint: str) -> dict[str, Any]:
         "status": "ok" if failure is None else "failed",
         **(asdict(failure) if failure else {}),
         **_summary_columns(summary),
+        **(asdict(outcome.moments) if outcome.moments and not failure else {}),
         **{name: list(getattr(outcome, name)) for name in ("warnings", "frame_times_s", "frame_exact")},
         "thumbnails": [asdict(thumbnail) for thumbnail in outcome.thumbnails],
         **{name: getattr(outcome, name) for name in _PLAIN},

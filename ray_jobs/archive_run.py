@@ -117,7 +117,7 @@ class ArchiveRun:
         if found.unlisted:
             self._console.print(f"{found.unlisted:,} rows of videos that are not listed any more go", highlight=False)
         if found.stale:
-            said = "rows of another bundle or other settings stand until new ones replace them"
+            said = "rows of another bundle, other questions or other settings stand until new ones replace them"
             self._console.print(f"{found.stale:,} {said}", highlight=False)
         self._clock.begin()
         self._ledger.settle()

@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 
 from clipsum.config import DEFAULT_BUNDLE, Sampling
 from clipsum.errors import UsageError
+from clipsum.highlights.asking import checked_queries
+from clipsum.highlights.select import HighlightConfig
 from clipsum.models.bundle import load_bundle
 from ray_jobs.blocks import BLOCK_BYTES, video_bytes_of
-from ray_jobs.config import ArchiveConfig, EmbedConfig
+from ray_jobs.config import ArchiveConfig, EmbedConfig, SummarizeConfig
 from ray_jobs.jobs import Job
 from ray_jobs.pools import Plan
 from ray_jobs.stages import StageSettings
@@ -21,7 +23,10 @@ TOY = f"{DEFAULT_BUNDLE} knows only a toy kitchen: real videos need a --bundle o
 
 @dataclass(frozen=True)
 class Call:
-    """What a job was asked for; `toy_videos`: of the toy kitchen. Raises: UsageError for numbers that cannot be."""
+    """What a job was asked for; `toy_videos`: of the toy kitchen; `queries`: of every video.
+
+    Raises: UsageError for numbers that cannot be.
+    """
 
     job: Job
     sources: tuple[str, ...]
@@ -33,6 +38,7 @@ class Call:
     retry_failed: bool = False
     max_failed_fraction: float = 1.0
     toy_videos: bool = False
+    queries: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
@@ -49,16 +55,21 @@ class Call:
 def stage_settings(call: Call) -> StageSettings:
     """What the stages need to know, from the configuration and the bundle. Raises: UsageError where they do not fit."""
     bundle, config = load_bundle(call.bundle), call.config
+    manifest = bundle.manifest
+    summarizes = config if isinstance(config, SummarizeConfig) else None
     settings = StageSettings(
         bundle=bundle.name_elsewhere(call.bundle),
         bundle_id=bundle.bundle_id,
-        fingerprint=bundle.manifest.fingerprint,
-        preprocessing=bundle.manifest.encoder.preprocessing,
-        sampling=laid_over(bundle.manifest.sampling, config.sampling),
-        seek=config.seek or bundle.manifest.seek,
+        fingerprint=manifest.fingerprint,
+        preprocessing=manifest.encoder.preprocessing,
+        sampling=laid_over(manifest.sampling, config.sampling),
+        seek=config.seek or manifest.seek,
         limits=config.limits,
         thumbnails=config.thumbnails,
         keep_pixels=isinstance(config, EmbedConfig) and config.keep_pixels,
+        scores=summarizes is not None and manifest.model.scorer is not None,
+        queries=checked_queries(call.queries, manifest, call.bundle),
+        highlights=summarizes.highlights if summarizes else HighlightConfig(),
     )
     refuse_too_many_frames(settings)
     video_bytes = video_bytes_of(settings.sampling, settings.preprocessing.size_px)

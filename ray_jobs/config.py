@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from clipsum.config import Config, Limits, Sampling, Seek
+from clipsum.highlights.select import HighlightConfig
 
 
 class StagePool(Config):
@@ -52,6 +53,7 @@ class SummarizeConfig(ArchiveConfig):
     summarize: StagePool = StagePool()
     summarize_batch: int | None = Field(default=None, ge=1)
     estimate_videos: int = Field(default=8, ge=1)
+    highlights: HighlightConfig = HighlightConfig()
 
 
 class EmbedConfig(ArchiveConfig):

@@ -85,12 +85,23 @@ class SummarizeJob(Job):
         return [first, Step(actors.ENCODE, plan.encode, plan.encode_batch), last]
 
     def depends_on(self, settings: StageSettings) -> list[Any]:
-        """The bundle, which frames, and how many thumbnails."""
-        return [settings.bundle_id, str(settings.sampling), settings.seek, settings.thumbnails, rows.SCHEMA_VERSION]
+        """The bundle, which frames, how many thumbnails, what is asked of every video, and how highlights are chosen.
+
+        A video's own query is of its words: a new one alone makes no row new.
+        """
+        of_all = [settings.bundle_id, str(settings.sampling), settings.seek, settings.thumbnails, rows.SCHEMA_VERSION]
+        if settings.scores:
+            of_all += [sorted(settings.queries), settings.highlights.model_dump(mode="json")]
+        return of_all
 
     def row_bytes(self, settings: StageSettings) -> int:
         """Thumbnails and scores."""
-        return (1 + settings.thumbnails) * rows.THUMBNAIL_BYTES
+        scores = 4 * settings.sampling.most * (1 + len(settings.queries)) if settings.scores else 0
+        return (1 + settings.thumbnails) * rows.THUMBNAIL_BYTES + scores
+
+    def facts(self, settings: StageSettings) -> dict[str, Any]:
+        """What was asked of every video, too."""
+        return {**super().facts(settings), **({"queries": list(settings.queries)} if settings.queries else {})}
 
     def finish(self, output: str, run: dict[str, Any], changed: bool) -> tuple[str, str]:
         """Render the report, for which all rows are read, where it is not there already."""

@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 
 from clipsum import rows
 from clipsum.errors import UsageError
+from clipsum.highlights.asking import asked_of
+from clipsum.highlights.pictures import pictured
 from clipsum.models.bundle import Bundle, load_bundle
-from clipsum.records import Embeddings, Frames, Segment, Transcript
+from clipsum.records import Embeddings, Frames, Moments, Segment, Summary, Transcript
+from clipsum.rows import Outcome
 from ray_jobs.item import StageItem, Stopwatch, given_up, guarded, pack, unpack
 from ray_jobs.memory import peak_bytes
 from ray_jobs.stages import Decode, StageSettings
@@ -33,6 +36,7 @@ ACCOUNTING = pa.schema(
         ("encode_peak_bytes", pa.int64()),
     ]
 )
+UNANSWERED = "its query is not answered: the bundle has no scorer"
 _GENERATING = pa.schema([("generate_cpu_s", pa.float64()), ("generate_peak_bytes", pa.int64())])
 RESULT_SCHEMA = pa.schema([*rows.SCHEMA, *ACCOUNTING, *_GENERATING])
 
@@ -127,12 +131,14 @@ class Summarize:
     """Items with embeddings and transcripts -> rows of `RESULT_SCHEMA`."""
 
     def __init__(self, settings: StageSettings) -> None:
+        from clipsum.highlights.moments import MomentFinder
         from clipsum.models.summarize import Summarizer
 
         self._settings = settings
         bundle = load_own(settings)
         _use_threads(settings.summarize_threads, bundle.model.bart.config.d_model)
         self._summarizer = Summarizer(bundle, settings.summarize_device, str(settings.sampling), settings.seek)
+        self._finder = MomentFinder(self._summarizer, config=settings.highlights)
         self._summarizer.summarize([(None, Transcript((Segment("warm up"),), "manifest"), 1.0)])
 
     def __call__(self, table: pa.Table, died: Collection[int] = ()) -> pa.Table:
@@ -147,10 +153,11 @@ class Summarize:
         watch = Stopwatch()
         batch = [(item.embeddings, item.transcript, item.outcome.duration_s or 0.0) for item in items]
         summaries = self._summarizer.summarize(batch)
+        moments = self._find(items, summaries)
         wall_s, cpu_s = (total / len(items) for total in watch.read())
         outcomes = [
-            replace(item.outcome, summary=summary, generate_s=wall_s)
-            for item, summary in zip(items, summaries, strict=True)
+            replace(with_moments(item.outcome, found, self._settings), summary=summary, generate_s=wall_s)
+            for item, summary, found in zip(items, summaries, moments, strict=True)
         ]
         held = peak_bytes()
         return [
@@ -158,12 +165,41 @@ class Summarize:
             for item, outcome in zip(items, outcomes, strict=True)
         ]
 
+    def _find(self, items: Sequence[StageItem], summaries: Sequence[Summary]) -> list[Moments | None]:
+        from clipsum.highlights.moments import Watched
+
+        return self._finder.find(
+            [
+                Watched(
+                    item.embeddings,
+                    item.transcript,
+                    item.outcome.duration_s or 0.0,
+                    summary.text,
+                    asked_of(item.outcome.ref.query, self._settings.queries),
+                )
+                for item, summary in zip(items, summaries, strict=True)
+            ]
+        )
+
+
+def with_moments(outcome: Outcome, moments: Moments | None, settings: StageSettings) -> Outcome:
+    """The outcome with what was found, the pictures of it, and a warning where its own query could not be answered."""
+    kept = pictured(outcome.thumbnails, moments, settings.thumbnails)
+    unanswered = (UNANSWERED,) if moments is None and outcome.ref.query else ()
+    return replace(outcome, moments=moments, thumbnails=kept, warnings=(*outcome.warnings, *unanswered))
+
+
+def _few_pictures(outcome: Outcome, settings: StageSettings) -> Outcome:
+    """A video that failed after it was decoded has all pictures that were made to choose from."""
+    is_whole = outcome.failure is None
+    return outcome if is_whole else replace(outcome, thumbnails=pictured(outcome.thumbnails, None, settings.thumbnails))
+
 
 def results(items: Sequence[StageItem], settings: StageSettings) -> pa.Table:
     """Rows of the output with what the run's account needs, which the ledger takes off again."""
     accounts = [*ACCOUNTING.names, *_GENERATING.names]
     table = [
-        rows.row(item.outcome, settings.bundle_id, settings.fingerprint)
+        rows.row(_few_pictures(item.outcome, settings), settings.bundle_id, settings.fingerprint)
         | {name: getattr(item, name) for name in accounts}
         for item in items
     ]

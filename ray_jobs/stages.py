@@ -6,7 +6,7 @@ No module that this one imports may load torch: decode actors are many, and torc
 
 import time
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
@@ -40,7 +40,7 @@ class StageSettings:
     keep_pixels: bool = False
     scores: bool = False
     queries: tuple[str, ...] = ()
-    highlights: HighlightConfig = HighlightConfig()
+    highlights: HighlightConfig = field(default_factory=HighlightConfig)
     encode_threads: int = 1
     summarize_threads: int = 1
     encode_device: str = "cpu"

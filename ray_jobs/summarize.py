@@ -35,8 +35,6 @@ def summarize(
     from ray_jobs.estimate import estimate_archive
     from ray_jobs.jobs import SUMMARIZE
 
-    if query:
-        raise UsageError(f"--query '{query[0]}': moments for a question are not built yet: leave --query out")
     if output is None and not estimate:
         raise UsageError("--output is missing: name a folder or s3://bucket/prefix for rows and report")
     loaded = load(SummarizeConfig, config, settings or [])
@@ -50,6 +48,7 @@ def summarize(
         address=address,
         retry_failed=retry_failed,
         max_failed_fraction=max_failed_fraction,
+        queries=tuple(query or ()),
     )
     return estimate_archive(call, loaded, Console()) if estimate else run_archive(call, Console())
 

@@ -36,6 +36,12 @@ def checked_queries(queries: Sequence[str], manifest: BundleManifest, bundle: st
     return asked
 
 
+def asked_of(own: str | None, of_all: Sequence[str]) -> tuple[str, ...]:
+    """What is asked of one video: what is asked of all, and then its `own` question, if it has one."""
+    words = " ".join((own or "").split())
+    return (*of_all, *([words] if words and words not in of_all else []))
+
+
 def has_texts(manifest: BundleManifest) -> bool:
     """Whether the bundle's encoder embeds texts in the space of its frames."""
     return manifest.encoder.kind == "clip"

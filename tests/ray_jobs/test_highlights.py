@@ -1,0 +1,172 @@
+"""`clipsum summarize` with a bundle that scores frames: moments on every row, and answers to what is asked."""
+
+import json
+
+import numpy as np
+import pytest
+
+from clipsum.config import DEFAULT_BUNDLE, Sampling
+from clipsum.models.bundle import read_manifest
+from clipsum.models.config import ScorerConfig
+from ray_jobs import parts
+from ray_jobs.cli import run
+from ray_jobs.model_stages import Summarize
+from ray_jobs.stages import Decode
+from tests.models.tiny import tiny_model, write_bundle
+
+pytestmark = pytest.mark.usefixtures("without_ray")
+BUDGET = 0.15
+
+
+@pytest.fixture(scope="module")
+def scoring(tmp_path_factory):
+    """A bundle of random weights that scores frames; half of a coin's throws are matches."""
+    folder = tmp_path_factory.mktemp("scoring")
+    model = tiny_model(scorer=ScorerConfig(ffn=48, match_threshold=0.5))
+    write_bundle(str(folder / "bundle"), folder / "clip", sampling=Sampling(frames=12), model=model)
+    return str(folder / "bundle")
+
+
+def _summarize(source, output, bundle, *words):
+    return run(["summarize", str(source), "--output", str(output), "--bundle", bundle, *words])
+
+
+def _rows(output):
+    return {row["uri"].rpartition("/")[2]: row for row in parts.read_rows(str(output))}
+
+
+@pytest.fixture(scope="module")
+def asked(kitchen, scoring, tmp_path_factory):
+    """The output of a run with two questions, one of them twice."""
+    from tests.ray_jobs.here import jobs_run_here
+
+    output = tmp_path_factory.mktemp("asked") / "out"
+    words = ("--query", "chopping  onion", "--query", "a tiger", "--query", "chopping onion")
+    with jobs_run_here():
+        assert _summarize(kitchen, output, scoring, *words) == 0
+    return output
+
+
+def test_every_row_has_scores_highlights_and_chapters_in_container_time_within_the_budget(asked):
+    for row in _rows(asked).values():
+        assert len(row["frame_scores"]) == len(row["frame_times_s"]) == 12
+        assert row["highlights"]
+        assert sum(each["end_s"] - each["start_s"] for each in row["highlights"]) <= BUDGET * row["duration_s"] + 1e-9
+        assert row["chapters"][0]["start_s"] == 0
+        assert row["chapters"][-1]["end_s"] == row["duration_s"]
+        assert all(chapter["title"] for chapter in row["chapters"])
+
+
+def test_each_question_is_answered_once_on_every_row_with_scores_of_its_own(asked):
+    for row in _rows(asked).values():
+        assert [each["query"] for each in row["queries"]] == ["chopping onion", "a tiger"]
+        for each in row["queries"]:
+            assert len(each["frame_scores"]) == 12
+            assert not np.allclose(each["frame_scores"], row["frame_scores"], atol=1e-6)
+            assert each["matched"] == (max(each["frame_scores"]) >= 0.5) == bool(each["highlights"])
+
+
+def test_the_record_says_what_was_asked(asked):
+    assert json.loads((asked / "run.json").read_text())["queries"] == ["chopping onion", "a tiger"]
+
+
+def test_the_pictures_of_a_row_are_those_of_its_highlights(asked):
+    for row in _rows(asked).values():
+        assert len(row["thumbnails"]) == 5
+        shown = [each["time_s"] for each in row["thumbnails"]]
+        assert all(any(h["start_s"] <= t < h["end_s"] for t in shown) for h in row["highlights"][:5])
+
+
+def test_several_questions_cost_one_decode_and_one_look_at_the_frames(kitchen, scoring, tmp_path, monkeypatch):
+    from clipsum.models.summarizer import ClipSum
+
+    calls = {"decode": 0, "look": 0}
+    decode, look = Decode._decode_one, ClipSum.look
+
+    def decoding(self, items):
+        calls["decode"] += 1
+        return decode(self, items)
+
+    def looking(self, frames, *others):
+        calls["look"] += len(frames)
+        return look(self, frames, *others)
+
+    monkeypatch.setattr(Decode, "_decode_one", decoding)
+    monkeypatch.setattr(ClipSum, "look", looking)
+    assert _summarize(kitchen, tmp_path / "none", scoring) == 0
+    alone = dict(calls)
+    assert _summarize(kitchen, tmp_path / "out", scoring, *(w for n in range(4) for w in ("--query", f"q{n}"))) == 0
+    assert calls == {name: 2 * count for name, count in alone.items()}
+
+
+def test_the_same_questions_again_are_no_work_and_other_ones_do_every_video_anew(kitchen, scoring, tmp_path, capsys):
+    output = tmp_path / "out"
+    assert _summarize(kitchen, output, scoring, "--query", "onion", "--query", "pan") == 0
+    before = _rows(output)
+    capsys.readouterr()
+    assert _summarize(kitchen, output, scoring, "--query", "pan", "--query", "onion") == 0
+    assert "0 to do" in capsys.readouterr().out
+    assert _summarize(kitchen, output, scoring, "--query", "knife") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "3 to do" in said
+    assert "3 rows of another bundle, other questions or other settings stand until new ones replace them" in said
+    after = _rows(output)
+    assert before.keys() == after.keys()
+    assert all([each["query"] for each in row["queries"]] == ["knife"] for row in after.values())
+
+
+def test_a_videos_own_question_is_answered_beside_those_of_all(kitchen, scoring, tmp_path):
+    videos = sorted(kitchen.rglob("*.mp4"))
+    rows = [{"video": str(videos[0]), "query": "boiling"}, {"video": str(videos[1])}]
+    (tmp_path / "list.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert _summarize(tmp_path / "list.jsonl", tmp_path / "out", scoring, "--query", "onion") == 0
+    found = _rows(tmp_path / "out")
+    asked = {name: [each["query"] for each in row["queries"]] for name, row in found.items()}
+    assert asked == {videos[0].name: ["onion", "boiling"], videos[1].name: ["onion"]}
+
+
+def test_how_highlights_are_chosen_is_a_setting_and_part_of_what_a_row_depends_on(kitchen, scoring, tmp_path, capsys):
+    output = tmp_path / "out"
+    assert _summarize(kitchen, output, scoring) == 0
+    capsys.readouterr()
+    assert _summarize(kitchen, output, scoring, "--set", "highlights.budget=0.4") == 0
+    assert "3 to do" in capsys.readouterr().out
+    for row in _rows(output).values():
+        length_s = sum(each["end_s"] - each["start_s"] for each in row["highlights"])
+        assert BUDGET * row["duration_s"] < length_s <= 0.4 * row["duration_s"] + 1e-9
+
+
+def test_a_question_to_a_bundle_that_scores_no_frames_is_one_line_and_leaves_nothing(kitchen, bundle, tmp_path, capsys):
+    assert _summarize(kitchen, tmp_path / "out", bundle, "--query", "onion") == 2
+    said = capsys.readouterr().err
+    assert said.strip().count("\n") <= 2
+    assert "has no scorer" in said.replace("\n", " ")
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_a_scorer_the_columns_stay_null_and_a_videos_own_question_is_a_warning(kitchen, bundle, tmp_path):
+    video = sorted(kitchen.rglob("*.mp4"))[0]
+    (tmp_path / "list.jsonl").write_text(json.dumps({"video": str(video), "query": "boiling"}) + "\n")
+    assert _summarize(tmp_path / "list.jsonl", tmp_path / "out", bundle) == 0
+    (row,) = _rows(tmp_path / "out").values()
+    assert [row[name] for name in ("frame_scores", "highlights", "queries", "chapters")] == [None] * 4
+    assert row["warnings"] == ["its query is not answered: the bundle has no scorer"]
+
+
+def test_a_video_that_fails_while_it_is_scored_keeps_no_more_pictures_than_others(
+    kitchen, scoring, tmp_path, monkeypatch
+):
+    def fail(*_):
+        raise ValueError("scored to death")
+
+    monkeypatch.setattr(Summarize, "_find", fail)
+    assert _summarize(kitchen, tmp_path / "out", scoring) == 1
+    for row in _rows(tmp_path / "out").values():
+        assert (row["reason"], row["highlights"], len(row["thumbnails"])) == ("model_error", None, 5)
+
+
+def test_the_bundle_that_ships_refuses_questions_as_long_as_it_has_no_scorer(kitchen, tmp_path, capsys):
+    if read_manifest(DEFAULT_BUNDLE)[0].model.scorer is not None:
+        pytest.skip("it has one")
+    assert _summarize(kitchen, tmp_path / "out", DEFAULT_BUNDLE, "--query", "onion") == 2
+    assert "'kitchen-tiny' has no scorer" in capsys.readouterr().err.replace("\n", " ")
