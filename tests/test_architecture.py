@@ -26,6 +26,7 @@ ORDER = (
     {"evaluation"},
     {"ablation"},
     {"serving"},
+    {"client"},
     {"bench"},
 )
 TOP_FOLDERS = {"ray_jobs", "clipsum", "cluster", "tests"}

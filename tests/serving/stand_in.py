@@ -110,6 +110,7 @@ async def stream(said: list[Event], stand_in: StandIn) -> AsyncIterator[str]:
     try:
         yield ": hello\n\n"
         for each in said:
+            await asyncio.sleep(0)  # so that it is noticed when nobody hears any more
             if isinstance(each, threading.Event):
                 while not each.is_set():
                     await asyncio.sleep(0.01)
