@@ -50,6 +50,8 @@ def stage_settings(args: ServeConfig, name: str, machine: Machine) -> StageSetti
         seek=bundle.manifest.seek,
         limits=args.limits,
         thumbnails=args.thumbnails,
+        scores=bundle.manifest.model.scorer is not None,
+        highlights=args.highlights,
         encode_threads=threads,
         summarize_threads=threads,
         encode_device=device,

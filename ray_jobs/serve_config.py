@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from clipsum.config import DEFAULT_BUNDLE, Config, Limits
+from clipsum.highlights.select import HighlightConfig
 from clipsum.serving.sources import Sources
 from ray_jobs.pools import SMALL_CORES, Machine
 
@@ -49,6 +50,7 @@ class ServeConfig(Config):
     cache_bytes: int = Field(default=256 * 2**20, ge=0)
     """What each ingress keeps of what was seen of videos."""
     thumbnails: int = Field(default=5, ge=0, le=20)
+    highlights: HighlightConfig = HighlightConfig()
     watch_s: float = Field(default=5.0, gt=0)
     """How often replicas look for another bundle."""
     upscale_delay_s: float = Field(default=5.0, ge=0)

@@ -22,8 +22,8 @@ from clipsum.storage import join
 from ray_jobs.item import StageItem
 from ray_jobs.serve_config import ServeConfig
 from ray_jobs.serve_handles import losses_told, result_of
+from ray_jobs.serve_models import Done
 from ray_jobs.serve_seen import Kept, again, held_bytes
-from ray_jobs.serve_summarize import Done
 from ray_jobs.stages import StageSettings
 
 
