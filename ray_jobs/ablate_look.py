@@ -15,17 +15,21 @@ from clipsum.training.examples import without_pixels
 from clipsum.training.sources import TrainData, check_data, identity
 from clipsum.training.workers import SOLO
 from ray_jobs.train_config import TrainJob
-from ray_jobs.train_data import splits_of
+from ray_jobs.train_data import choose, left_out, splits_of
 
 
 @dataclass(frozen=True)
 class Looked:
-    """What a first look at an encoder's data found: where all of it lies for every machine, and what it is."""
+    """What a first look at an encoder's data found: where all of it lies for every machine, and what it is.
+
+    `left_out`: lines for people about videos that are not there.
+    """
 
     data: str
     bundle: str
     bundle_id: str
     identity: str
+    left_out: Sequence[str] = ()
 
     def __str__(self) -> str:
         return f"{self.data} ({self.identity}), bundle {Path(self.bundle).name} {self.bundle_id}"
@@ -36,7 +40,8 @@ def look(encoder: Encoder, rows: Sequence[Row], grid: Grid) -> Looked:
     bundle = load_bundle(encoder.bundle)
     place = storage.canonical(encoder.data)
     data = open_embedded(place, thumbnails=False)
-    train, validation = splits_of(data, job_of(grid, rows[0], 0))
+    job = job_of(grid, rows[0], 0)
+    train, validation = splits_of(data, job)
     given = TrainData(train, validation)
     scored = {split: data.of_split(split) for split in grid.splits}
     for split, videos in scored.items():
@@ -48,7 +53,8 @@ def look(encoder: Encoder, rows: Sequence[Row], grid: Grid) -> Looked:
         width = check_data(row.config, bundle, given, SOLO)
         _check_model(row, bundle, width)
     whole = ", ".join([identity(given), *(f"{len(videos)} of {split}" for split, videos in scored.items())])
-    return Looked(place, bundle.name_elsewhere(encoder.bundle), bundle.bundle_id, whole)
+    missing = left_out(data, [*choose(place, data.splits, job), *grid.splits])
+    return Looked(place, bundle.name_elsewhere(encoder.bundle), bundle.bundle_id, whole, missing)
 
 
 def _check_model(row: Row, bundle: Bundle, width: int) -> None:

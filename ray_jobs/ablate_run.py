@@ -152,6 +152,7 @@ def _write_table(call: AblateCall, rows: Sequence[Row], looked: Mapping[str, Loo
     facts = {
         "grid": call.grid.model_dump(mode="json"),
         "data": {label: str(found) for label, found in looked.items()},
+        "left_out": {label: list(found.left_out) for label, found in looked.items()},
     }
     record = compose(rows, cells, call.grid.splits, call.grid.reference, facts)
     written = {

@@ -1,7 +1,7 @@
 """What a training run trains on and validates on, looked at in the driver and opened again in each worker."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +13,7 @@ from clipsum.datasets.embedded import NO_SPLIT, EmbeddedSet, open_embedded
 from clipsum.datasets.marks import Marks, read_marks
 from clipsum.errors import UsageError
 from clipsum.models.bundle import Bundle, load_bundle
+from clipsum.reports.units import counted, reasons
 from clipsum.training.config import AUTO
 from clipsum.training.sources import TrainData, check_data, identity
 from clipsum.training.trainer import Trainer
@@ -67,7 +68,8 @@ class StoredSource:
         data = open_embedded(self.data, thumbnails=False)
         train, validation = splits_of(data, self.job)
         trained_on = f"{len(train):,} videos of split '{self.job.train_split}' of {self.data}"
-        return TrainData(train, validation, trained_on, marks_of(self.job))
+        notes = left_out(data, choose(data.place, data.splits, self.job))
+        return TrainData(train, validation, trained_on, marks_of(self.job), notes)
 
 
 def marks_of(job: TrainJob) -> Mapping[str, Marks]:
@@ -83,6 +85,20 @@ def splits_of(data: EmbeddedSet, job: TrainJob) -> tuple[EmbeddedSet, EmbeddedSe
     whole = data.of_split(train)
     mask = held_out(data.place, whole.video_ids)
     return whole.select(np.flatnonzero(~mask)), whole.select(np.flatnonzero(mask))
+
+
+def left_out(data: EmbeddedSet, splits: Iterable[str]) -> list[str]:
+    """Lines for people: how many videos of these splits failed, and how many of any wait to be embedded."""
+    lines = []
+    for split in dict.fromkeys(splits):
+        if failures := data.of_split(split).failures:
+            named = f"split '{split}'" if split != NO_SPLIT else "no split"
+            lines.append(
+                f"{counted(sum(failures.values()), 'video')} of {named} could not be embedded: {reasons(failures)}"
+            )
+    if data.pending:
+        lines.append(f"{counted(data.pending, 'listed video')} not embedded yet: the same clipsum embed again goes on")
+    return lines
 
 
 def choose(place: str, there: Mapping[str, int], job: TrainJob) -> tuple[str, str]:

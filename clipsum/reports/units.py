@@ -1,6 +1,7 @@
 """Numbers as people read them: each with its unit, and a dash where there is no number."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any
@@ -63,6 +64,12 @@ def share_read(read: float, whole: float) -> str:
 def counted(number: Any, thing: str) -> str:
     """How many things, of a `thing` whose plural ends in s: `1 video`, `1,204 videos`."""
     return f"{count(number)} {thing}{'s' * (number != 1)}"
+
+
+def reasons(*failures: Mapping[str, int]) -> str:
+    """How many things failed for each reason, over all that is given: `2 corrupt, 1 timeout`."""
+    found: Counter[str] = sum(map(Counter, failures), Counter())
+    return ", ".join(f"{count(number)} {reason}" for reason, number in found.most_common())
 
 
 def clock(seconds: Any, tenths: bool = False) -> str:

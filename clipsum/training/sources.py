@@ -21,13 +21,15 @@ from clipsum.training.workers import Group
 class TrainData:
     """What to train on and what to validate on. `trained_on`: the former in words, for the bundle and its card.
 
-    `marks`: by video id, what people marked in them, where frame scores are learned from that.
+    `marks`: by video id, what people marked in them, where frame scores are learned from that. `notes`: lines for
+    people about the data.
     """
 
     train: Sequence[Embedded] | Stream
     validation: Sequence[Embedded]
     trained_on: str = ""
     marks: Mapping[str, Marks] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
     @property
     def stored(self) -> dict[str, Sequence[Embedded]]:

@@ -62,7 +62,7 @@ class Trainer:
         self._origin = Origin(config, base.bundle_id, identity(data))
         self.trained_parameters = self._learner.trained_parameters
         learning = [str(self._learner.tower)] if self._learner.tower else []
-        self.notes = (self._learner.new_weights, *learning, *left_out)
+        self.notes = (self._learner.new_weights, *learning, *data.notes, *left_out)
         self.total_steps = _total_steps(config, self._feed.steps_per_epoch)
         self.progress = Progress()
         self._next: Share | None = None

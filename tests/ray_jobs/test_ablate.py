@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 import ray
 
+from clipsum.ablation.grid import read_grid
+from clipsum.ablation.rows import rows_of
 from clipsum.models.bundle import load_bundle
 from ray_jobs.ablate_cell import CellTask, read_cell, run_task
+from ray_jobs.ablate_look import look
 from ray_jobs.ablate_progress import CellLine
 from ray_jobs.cli import run
 from ray_jobs.train_config import TrainJob
-from tests.ray_jobs.training import write_embeddings
+from tests.ray_jobs.training import write_embeddings, write_gaps
 
 GRID = """
 seeds = [0, 1]
@@ -223,6 +226,16 @@ def test_a_wrong_grid_is_one_line_before_anything_is_trained(grid, tmp_path, cap
     assert said in complaint
     assert complaint.count("\n") == 1
     assert not results(tmp_path / "abl")
+
+
+def test_videos_that_could_not_be_embedded_and_those_that_wait_for_it_are_told(grid, bundle, tmp_path):
+    place = write_embeddings(tmp_path / "emb", bundle, train=8, validation=3, test=4)
+    write_gaps(place, bundle, listed=20)
+    read = read_grid(grid(), [f"encoders=[{{name='CLIP', data='{place}', bundle='{bundle}'}}]"])
+    assert look(read.encoders[0], rows_of(read), read).left_out == [
+        "2 videos of split 'train' could not be embedded: 1 corrupt, 1 timeout",
+        "3 listed videos not embedded yet: the same clipsum embed again goes on",
+    ]
 
 
 def test_a_cluster_that_is_not_there_is_one_line_and_leaves_nothing(grid, tmp_path, capsys):

@@ -17,7 +17,7 @@ from clipsum import storage
 from clipsum.errors import ItemError
 from clipsum.models.bundle import load_bundle
 from ray_jobs.cli import run
-from tests.ray_jobs.training import STEPS, call, curve, records, steps_kept, write_embeddings
+from tests.ray_jobs.training import STEPS, call, curve, records, steps_kept, write_embeddings, write_gaps
 
 
 @pytest.fixture(scope="module")
@@ -272,6 +272,15 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(arguments, said, tmp_path, mon
     assert said in complaint
     assert complaint.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_videos_that_could_not_be_embedded_and_those_that_wait_for_it_are_told(bundle, tmp_path, capsys):
+    data = write_embeddings(tmp_path / "emb", bundle)
+    write_gaps(data, bundle, listed=30)
+    assert run(call(data, tmp_path / "run", bundle, settings=["max_steps=1"])) == 0
+    said = capsys.readouterr().out
+    assert "2 videos of split 'train' could not be embedded: 1 corrupt, 1 timeout\n" in said
+    assert "3 listed videos not embedded yet" in said
 
 
 def test_data_without_summaries_is_refused(bundle, tmp_path, capsys):

@@ -8,7 +8,7 @@ import pytest
 from clipsum import storage
 from clipsum.datasets.embedding_rows import Kind
 from clipsum.models.bundle import read_manifest
-from tests.datasets.embedded_folder import video, write_part
+from tests.datasets.embedded_folder import failed, video, write_part
 
 SMALL = (
     *("model.dropout=0", "model.bart_dropout=0", "batch_size=4", "epochs=3", "threads=1", "schedule.warmup_steps=2"),
@@ -31,6 +31,14 @@ def write_embeddings(place, bundle, train=20, validation=5, test=0, **given):
     ]
     write_part(str(place), 0, videos, kind)
     return str(place)
+
+
+def write_gaps(place, bundle, listed):
+    """Two videos of split train that could not be embedded, and a record that listed more than there are rows."""
+    manifest, _ = read_manifest(bundle)
+    kind = Kind(manifest.fingerprint, str(manifest.sampling), manifest.seek)
+    write_part(str(place), 1, [failed("x0"), failed("x1", reason="timeout")], kind)
+    storage.write_bytes(storage.join(str(place), "run.json"), json.dumps({"counts": {"listed": listed}}).encode())
 
 
 def call(data, output, bundle, *more, workers=0, settings=()):
