@@ -8,6 +8,8 @@ A stage loads what it needs when it is made: neither waits for the libraries of 
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +25,9 @@ from clipsum.rows import Outcome
 from ray_jobs.item import StageItem, Stopwatch, given_up, guarded, pack, unpack
 from ray_jobs.memory import peak_bytes
 from ray_jobs.stages import Decode, StageSettings
+
+if TYPE_CHECKING:
+    from clipsum.models.following import Listener
 
 FRAMES_PER_CALL = 256
 NARROW = 256
@@ -145,14 +150,15 @@ class Summarize:
         """Summarise the items of a packed table, but for those that `died` of it."""
         return results(self.summarize(given_up("summarize", unpack(table), died)), self._settings)
 
-    def summarize(self, items: Sequence[StageItem]) -> list[StageItem]:
-        """The same items with a summary; the embeddings stop here."""
-        return guarded("summarize", self._summarize_all, items)
+    def summarize(self, items: Sequence[StageItem], listener: "Listener | None" = None) -> list[StageItem]:
+        """The same items with a summary; the embeddings stop here. `listener` follows them, by their `index`."""
+        return guarded("summarize", partial(self._summarize_all, listener=listener), items)
 
-    def _summarize_all(self, items: list[StageItem]) -> list[StageItem]:
+    def _summarize_all(self, items: list[StageItem], listener: "Listener | None") -> list[StageItem]:
         watch = Stopwatch()
+        heard = listener and listener._replace(hear=lambda place, text: listener.hear(items[place].index, text))
         batch = [(item.embeddings, item.transcript, item.outcome.duration_s or 0.0) for item in items]
-        summaries = self._summarizer.summarize(batch)
+        summaries = self._summarizer.summarize(batch, listener=heard)
         moments = self._find(items, summaries)
         wall_s, cpu_s = (total / len(items) for total in watch.read())
         outcomes = [
