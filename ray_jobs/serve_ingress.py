@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI
 from ray.serve.handle import DeploymentHandle
@@ -22,9 +22,18 @@ from clipsum.storage import join
 from ray_jobs.item import StageItem
 from ray_jobs.serve_config import ServeConfig
 from ray_jobs.serve_handles import losses_told, result_of
+from ray_jobs.serve_metrics import Meters
 from ray_jobs.serve_models import Done
 from ray_jobs.serve_seen import Kept, again, held_bytes
 from ray_jobs.stages import StageSettings
+
+
+class Shape(NamedTuple):
+    """Of the service: the most ingresses, how many requests each lets in, and the most replicas that summarise."""
+
+    ingresses: int
+    admitted: int
+    writers: int
 
 
 class Ingress:
@@ -37,16 +46,18 @@ class Ingress:
         keys: tuple[ApiKey, ...],
         decode: DeploymentHandle[Any],
         summarize: DeploymentHandle[Any],
+        shape: Shape,
     ) -> None:
         config.sources.confine()
         self._config, self._settings = config, settings
         self._decode, self._summarize = decode, summarize
-        processes = config.ingress.max_replicas or 1
-        self.keys, self.sources = KeyRing(keys, processes), config.sources
-        self.admission = Admission(config.ingress.queued, running=4)
+        self.keys, self.sources = KeyRing(keys, shape.ingresses), config.sources
+        self.admission = Admission(shape.admitted, running=shape.writers)
+        self._meters = Meters()
         self.jobs = JobStore(join(config.state, "jobs"), keep_s=config.keep_s)
         self.uploads, self.upload_bytes, self.deadline_s = Path(config.uploads), config.upload_bytes, config.deadline_s
         self._cache: ByteCache[Kept] = ByteCache(config.cache_bytes, held_bytes)
+        self._meters = Meters()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Serve asks for the app by this name."""
@@ -62,7 +73,9 @@ class Ingress:
                     tell("stage", {"stage": "decoded"})
                 done = await self._written(source, settings, tell)
         if done.row["status"] == "failed":
+            self._meters.failed("summarize", done.row["reason"])
             raise refused_reason(done.row["reason"])
+        self._meters.row(done.row)
         if item.embeddings is None:
             self._cache.put(key, Kept(done.seen, is_own=not video.transcript.segments))
         return done.row | {"uri": video.uri}
@@ -79,6 +92,7 @@ class Ingress:
         response = self._decode.decode.remote(StageItem(0, Outcome(video.ref), video.transcript), settings)
         found = await result_of(response)
         if found.outcome.failure is not None:
+            self._meters.failed("decode", found.outcome.failure.reason)
             raise refused_reason(found.outcome.failure.reason)
         return found, response
 
@@ -122,6 +136,10 @@ class Ingress:
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """As `Service.answered`."""
+        self._meters.request(route, status, seconds, self.admission.inside)
+        self._meters.cache(self._cache.hits, self._cache.misses, self._cache.bytes_held)
+        self._meters.request(route, status, seconds, self.admission.inside)
+        self._meters.cache(self._cache.hits, self._cache.misses, self._cache.bytes_held)
 
 
 def _key(video: Video, settings: StageSettings) -> CacheKey:

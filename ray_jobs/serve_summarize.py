@@ -12,6 +12,7 @@ from ray import serve
 
 from ray_jobs.item import StageItem
 from ray_jobs.serve_config import BATCH_SHARES
+from ray_jobs.serve_metrics import Meters
 from ray_jobs.serve_models import Asker, Done, Models, shares
 from ray_jobs.stages import StageSettings
 
@@ -31,6 +32,7 @@ class Writer:
         self._free = asyncio.Event()
         self._free.set()
         self._well_at = time.monotonic()
+        self._meters = Meters()
 
     async def summarize(self, item: StageItem, settings: StageSettings) -> Done:
         """The row of an item."""
@@ -70,10 +72,12 @@ class Writer:
             self._free.set()
 
     def _run(self, items: list[StageItem], settings: list[StageSettings], askers: list[Asker]) -> list[Done]:
+        self._meters.batch(len(items))
         done: dict[int, Done] = {}
         for bundle in dict.fromkeys(each.bundle_id for each in settings):
             places = [place for place, each in enumerate(settings) if each.bundle_id == bundle]
             models = self._of(settings[places[0]])
+            self._meters.batch(len(places))
             results = models.run([items[place] for place in places], [askers[place] for place in places])
             done |= zip(places, results, strict=True)
         self._well_at = time.monotonic()
