@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from clipsum.reports.units import ROUGE, counted, rouge, span
+from clipsum.reports.units import ROUGE, counted, reasons, rouge, span
 from ray_jobs.progress import PLAIN_EVERY_S
 from ray_jobs.train_worker import Outcome
 
@@ -69,6 +69,9 @@ class TrainingLine:
             scores = [f"{record['metrics'][name]:.1f}" for name in ROUGE]
             self._score = f"ROUGE-1 / 2 / L {' / '.join(scores)}"
             self.say(f"Step {record['step']:,}: {self._score}{', the best so far' if record['best'] else ''}")
+            if failures := record.get("failures"):
+                number = counted(sum(failures.values()), "streamed video")
+                self.say(f"  {number} failed since the validation before: {reasons(failures)}")
         if self._step:
             self._live.update(self._task, description="Training", completed=self._step["step"], words=self.words())
             if not self._console.is_terminal and time.monotonic() - self._printed_at > PLAIN_EVERY_S:

@@ -155,8 +155,7 @@ def _lead(run: Record, history: History) -> str:
     total, videos = units.number(run.get("total_steps")), dict(run.get("videos") or {})
     words = [f"{units.count(history.done)} of {units.count(total)} steps" if total else ""]
     words += [f"on {units.counted(videos['train'], 'video')}"] if videos.get("train") else []
-    if units.number(run.get("wall_s")):
-        words.append(f"in {units.span(run['wall_s'])}")
+    words += [f"in {units.span(run['wall_s'])}"] if units.number(run.get("wall_s")) else []
     endings = {
         "finished": "finished",
         "stopped_early": "stopped early, since it got no better",
@@ -189,6 +188,7 @@ def _figures(run: Record, history: History) -> list[Figure]:
 def _run_facts(run: Record, history: History) -> list[tuple[str, str]]:
     starts = len(history.starts)
     facts = [("Run", run.get("name")), ("Base", run.get("base")), ("Starts", starts if starts > 1 else None)]
+    facts.append(("Videos that failed", units.reasons(*(each.get("failures") or {} for each in history.validations))))
     return [(label, str(value)[:200]) for label, value in facts if value]
 
 

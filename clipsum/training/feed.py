@@ -3,7 +3,8 @@
 Example `index` of epoch `epoch` is varied by a generator seeded with (seed, epoch, index), on whichever worker it is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -35,6 +36,11 @@ class Stream(Protocol):
     identity: str
     shared: bool
 
+    @property
+    def failures(self) -> Mapping[str, int]:
+        """Reason -> how many videos failed on their way to this worker so far, over all epochs."""
+        ...
+
     def batches(self, epoch: int, skip: int) -> Iterator[Sequence[Embedded]]:
         """The batches of an epoch, from number `skip` on."""
 
@@ -59,6 +65,9 @@ class Feed(Protocol):
 
     def share(self, epoch: int, place: int) -> Share | None:
         """What this worker computes of step `place` of an epoch, or None past its end. All workers call."""
+
+    def failures(self) -> dict[str, int]:
+        """Reason -> how many videos failed to come since the last call, on all workers. All workers call."""
 
 
 class Stored(Protocol):
@@ -89,6 +98,10 @@ class StoredFeed:
         items = [_varied(self._examples.item(index), self._config, epoch, index) for index in mine]
         return _share(items, len(batch), -(-len(batch) // self._group.size), self._config, self._group)
 
+    def failures(self) -> dict[str, int]:
+        """None: what is stored is there."""
+        return {}
+
 
 class StreamFeed:
     """Batches as a stream gives them; one without any evidence is left out. Holds one batch at a time."""
@@ -96,7 +109,7 @@ class StreamFeed:
     def __init__(self, stream: Stream, reader: ItemReader, config: TrainConfig, group: Group) -> None:
         self._stream, self._reader, self._config, self._group = stream, reader, config, group
         self.steps_per_epoch = -(-stream.examples // config.batch_size)
-        self._at = (-1, -1)
+        self._at, self._told = (-1, -1), Counter[str]()
         self._batches: Iterator[Sequence[Embedded]] = iter(())
 
     def share(self, epoch: int, place: int) -> Share | None:
@@ -122,6 +135,12 @@ class StreamFeed:
         if not any(listed_by):
             return None
         return _share(kept, sum(kept_by), max(kept_by), self._config, self._group)
+
+    def failures(self) -> dict[str, int]:
+        """What the streams of all workers count, less what was told of it before."""
+        found: Counter[str] = sum(map(Counter, self._group.gather(dict(self._stream.failures))), Counter())
+        new, self._told = found - self._told, found
+        return dict(new)
 
     def _read(self, videos: Sequence[Embedded]) -> tuple[list[Item], str]:
         """The items, and what is wrong with one: all workers must learn of it, or they would wait for this one."""

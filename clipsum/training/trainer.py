@@ -99,7 +99,8 @@ class Trainer:
         started, at, config = time.perf_counter(), self.progress, self.config
         share = self._next or self._feed.share(at.epoch, at.place)
         if share is None:
-            raise UsageError(f"the stream of training videos gave none in epoch {at.epoch}: look at the failures")
+            told = ", ".join(f"{count} {reason}" for reason, count in self._feed.failures().items()) or "it is empty"
+            raise UsageError(f"the stream of training videos gave none in epoch {at.epoch}: {told}")
         epoch = at.epoch
         rate = config.optimizer.learning_rate * config.schedule.share(at.step, epoch, self.total_steps)
         report = self._learner.learn(share, at.step, rate)
@@ -127,7 +128,8 @@ class Trainer:
             at.best, at.best_step = at.metrics[config.metric], at.step
         at.since_best = 0 if best else at.since_best + 1
         at.stopped = config.patience is not None and at.since_best >= config.patience
-        return ValidationReport(at.step, at.epoch, dict(at.metrics), self._samples(scored), best, at.stopped)
+        samples, failures = self._samples(scored), self._feed.failures()
+        return ValidationReport(at.step, at.epoch, dict(at.metrics), samples, best, at.stopped, failures)
 
     def _samples(self, scored: Sequence[Scored]) -> list[tuple[str, str, str]]:
         count = min(self.config.validation.samples, len(scored))

@@ -1,7 +1,7 @@
 """Summaries of the validation videos by beam search, shared out over the workers, and their scores."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -34,7 +34,8 @@ class ValidationReport:
 
     `metrics`: rouge1, rouge2, rougeL (points, 0 to 100), and `loss`, the mean cross-entropy of a reference's token in
     nats. `samples`: (video_id, reference, summary). `best`: the metric of the configuration has its highest value so
-    far. `stop`: patience is at its end, the run with it.
+    far. `stop`: patience is at its end, the run with it. `failures`: reason -> how many videos of a stream failed to
+    come since the validation before.
     """
 
     step: int
@@ -43,6 +44,7 @@ class ValidationReport:
     samples: list[tuple[str, str, str]]
     best: bool
     stop: bool
+    failures: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

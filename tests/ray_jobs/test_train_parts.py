@@ -140,7 +140,8 @@ def test_the_line_says_what_goes_on():
         for step in (1, 2):
             line.show({"kind": "step", "step": step, "epoch": 0, "loss": 2.5, "examples_per_s": 41.0})
         metrics = {"rouge1": 30.0, "rouge2": 10.0, "rougeL": 20.0, "loss": 2.0}
-        line.show({"kind": "validation", "step": 2, "metrics": metrics, "best": True})
+        lost = {"corrupt": 2, "timeout": 1}
+        line.show({"kind": "validation", "step": 2, "metrics": metrics, "best": True, "failures": lost})
         words = line.words()
         line.show({"kind": "start", "step": 2, "total_steps": 100, "workers": 1, "device": "cpu", "notes": []})
     assert words.startswith("epoch 1 · loss 2.500 · 41.0 examples/s")
@@ -149,6 +150,7 @@ def test_the_line_says_what_goes_on():
     assert "Training: 100 steps on 2 workers (cpu)" in said
     assert "a note" in said
     assert "Step 2: ROUGE-1 / 2 / L 30.0 / 10.0 / 20.0, the best so far" in said
+    assert "3 streamed videos failed since the validation before: 2 corrupt, 1 timeout" in said
     assert "Training again after step 2: 100 steps on 1 worker (cpu)" in said
 
 

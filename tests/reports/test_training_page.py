@@ -45,6 +45,13 @@ def test_the_page_says_the_best_score_the_speed_and_that_it_was_started_again():
     assert page.count('class="mark"') == 4
 
 
+def test_the_page_says_what_a_stream_lost_over_all_epochs():
+    lost = [{"corrupt": 1}, {}, {"corrupt": 2, "timeout": 1}]
+    told = [{**validation(place, 5.0, False), "failures": each} for place, each in enumerate(lost)]
+    assert "Videos that failed <bdi>3 corrupt, 1 timeout</bdi>" in render_training(RUN, told)
+    assert "Videos that failed" not in render_training(RUN, records())
+
+
 def test_a_run_without_validations_or_steps_has_a_page_too():
     assert "Nothing trained yet" in render_training({}, [])
     assert "2 steps, not validated yet" in render_training({}, [step(1), step(2)])

@@ -38,6 +38,7 @@ class Dealt:
 
     identity = "dealt"
     shared = False
+    failures = {}  # noqa: RUF012
 
     def __init__(self, all_of, group):
         self.examples = len(all_of)

@@ -15,6 +15,7 @@ from clipsum.models.summarize import Summarizer
 from clipsum.training.loop import TrainingDivergedError
 from clipsum.training.modalities import Augmentation
 from clipsum.training.sources import TrainData
+from clipsum.training.trainer import ValidationReport
 from tests.datasets.embedded_folder import failed, video, write_part
 from tests.training.runs import PLAIN, changed, data_of, losses, split_reports, trainer, videos
 
@@ -202,6 +203,7 @@ class Listed:
 
     def __init__(self, all_of, size):
         self.all_of, self.size, self.examples, self.asked = all_of, size, len(all_of), []
+        self.failures = {}
 
     def batches(self, epoch, skip):
         self.asked.append((epoch, skip))
@@ -236,11 +238,21 @@ def test_a_restored_stream_is_asked_for_the_batches_that_are_left(base, tmp_path
     assert second.data.train.asked == [(1, 2)]
 
 
+def test_each_validation_tells_what_the_stream_lost_since_the_one_before(base):
+    run = streamed(base, changed(validation={"every_steps": 2, "every_epochs": None, "patience": None}), data_of(base))
+    reports = run.run()
+    told = []
+    for lost in ({"corrupt": 1}, {"corrupt": 3, "timeout": 1}, {"corrupt": 3, "timeout": 1}):
+        run.data.train.failures = lost
+        told.append(next(report for report in reports if isinstance(report, ValidationReport)).failures)
+    assert told == [{"corrupt": 1}, {"corrupt": 2, "timeout": 1}, {}]
+
+
 def test_a_stream_that_gives_nothing_is_refused(base):
     data = data_of(base)
     empty = Listed([], 5)
-    empty.examples = 10
-    with pytest.raises(UsageError, match="the stream of training videos gave none in epoch 0"):
+    empty.examples, empty.failures = 10, {"corrupt": 7, "timeout": 3}
+    with pytest.raises(UsageError, match="the stream of training videos gave none in epoch 0: 7 corrupt, 3 timeout"):
         _ = list(trainer(base, PLAIN, replace(data, train=empty)).run())
 
 
