@@ -8,12 +8,10 @@ from pydantic import Field, field_validator, model_validator
 from clipsum import storage
 from clipsum.config import load
 from clipsum.errors import UsageError
+from clipsum.training.checkpoint import FREE
 from clipsum.training.config import TrainConfig, check_splits
 from clipsum.training.recipes import recipe
 from ray_jobs.config import EmbedConfig
-
-_SETTLED_HERE = frozenset({"checkpoint_every_steps"})
-"""Fields of `TrainConfig` that change nothing about the result."""
 
 
 class TrainJob(TrainConfig):
@@ -64,7 +62,7 @@ class TrainJob(TrainConfig):
 
     def deciding(self) -> dict[str, Any]:
         """All that decides the result, by dotted key."""
-        kept = {name for name in TrainConfig.model_fields if name not in _SETTLED_HERE}
+        kept = {name for name in TrainConfig.model_fields if name not in FREE}
         return flat(self.model_dump(mode="json", include={*kept, "train_split", "validation_split", "marks"}))
 
 

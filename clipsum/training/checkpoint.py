@@ -19,8 +19,8 @@ from clipsum.training.config import TrainConfig
 
 STATE, OPTIMIZER = "state.json", "optimizer.safetensors"
 SCHEMA_VERSION = 1
-# What may differ when a run goes on: it moves no result by more than rounding.
-_FREE = ("micro_batch_size", "parallel", "checkpoint_every_steps")
+FREE = frozenset({"micro_batch_size", "parallel", "checkpoint_every_steps"})
+"""Fields of `TrainConfig` that may differ when a run goes on: they move no result by more than rounding."""
 
 
 @dataclass
@@ -81,7 +81,7 @@ def read_progress(folder: Path, origin: Origin) -> Progress:
     mine = origin.as_json()
     theirs = {key: state[key] for key in mine}
     for key, (then, now) in _differences(theirs, mine).items():
-        if key.removeprefix("config.") not in _FREE:
+        if key.removeprefix("config.") not in FREE:
             raise UsageError(
                 f"checkpoint '{folder}' is of a run with {key}={then}, this run has {key}={now}: "
                 "go on as it began, or train into another folder"

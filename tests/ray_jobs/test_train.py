@@ -111,6 +111,7 @@ def test_other_data_on_the_same_run_are_refused(done, bundle, tmp_path, capsys):
 
 def test_what_decides_nothing_may_be_said_anew(done, data, bundle):
     assert run(call(data, done, bundle, settings=["checkpoint_every_s=7", "checkpoint_every_steps=3"])) == 0
+    assert run(call(data, done, bundle, settings=["micro_batch_size=2", "parallel=fsdp2"])) == 0  # as a checkpoint may
 
 
 def test_a_run_that_dies_at_any_write_goes_on_to_the_same_end(done, data, bundle, tmp_path, monkeypatch):
