@@ -18,6 +18,7 @@ import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer, get_device
 from ray.train.v2.api.config import LoggingConfig
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from clipsum.errors import UsageError
 from clipsum.training.workers import Solo, current_group
@@ -130,7 +131,7 @@ def train_here(task: Work) -> Running:
 def train_on_ray(task: Work, workers: Workers, placement: Placement, job: TrainJob, scratch: str) -> Running:
     """Train on the cluster that this process is connected to. `scratch`: a folder for Ray Train's own notes."""
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", HEALTH_CHECK_S)
-    mailbox = ray.remote(num_cpus=0)(Mailbox).remote()
+    mailbox = open_mailbox()
     trainer = TorchTrainer(
         _in_worker,
         train_loop_config={"task": replace(task, threads=placement.threads), "mailbox": mailbox},
@@ -153,6 +154,12 @@ def train_on_ray(task: Work, workers: Workers, placement: Placement, job: TrainJ
         ask_to_stop=mailbox.ask_to_stop.remote,
         body=lambda: trainer.fit().return_value,
     )
+
+
+def open_mailbox() -> Any:
+    """A mailbox beside this process: no other machine that leaves the cluster takes it, and with it the run, along."""
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(num_cpus=0, scheduling_strategy=here)(Mailbox).remote()
 
 
 def _in_worker(config: dict[str, Any]) -> Outcome:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import ray
 
 from clipsum.errors import UsageError
 from ray_jobs.cli import run
 from ray_jobs.train_config import TrainJob, Workers
 from ray_jobs.train_place import Placement
-from ray_jobs.train_ray import train_on_ray
+from ray_jobs.train_ray import open_mailbox, train_on_ray
 from ray_jobs.train_worker import Work
 from tests.ray_jobs.training import call, records, same_curve, steps_kept, write_embeddings
 
@@ -101,6 +102,15 @@ def test_more_workers_than_cores_are_refused_with_what_would_do(data, bundle, tm
     assert "--workers 3: each reserves 1 CPU and the cluster has 2 cores" in said
     assert "--workers 1:3" in said
     assert said.count("\n") == 1
+
+
+def test_the_mailbox_stays_on_the_machine_of_the_driver(monkeypatch):
+    asked, remote = [], ray.remote
+    monkeypatch.setattr(ray, "remote", lambda **options: (asked.append(options), remote(**options))[1])
+    mailbox = open_mailbox()
+    assert ray.get(mailbox.take.remote()) == []
+    place = asked[0]["scheduling_strategy"]
+    assert (place.node_id, place.soft) == (ray.get_runtime_context().get_node_id(), False)
 
 
 @dataclass(frozen=True)
