@@ -51,6 +51,11 @@ def _refuse_foreign(call: Call) -> None:
                 f"--output '{storage.shown(call.output)}' holds what another job has written, in "
                 f"'{job.layout.folder}': name a folder of its own"
             )
+    if storage.exists(storage.join(call.output, run_record.ASKED)):
+        raise UsageError(
+            f"--output '{storage.shown(call.output)}' holds a training run ({run_record.ASKED}): "
+            "name a folder of its own"
+        )
 
 
 class ArchiveRun:

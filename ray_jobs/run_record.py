@@ -19,6 +19,8 @@ from ray_jobs.pools import ActorPool, Machine
 from ray_jobs.tally import Tally
 
 SCHEMA_VERSION = 1
+RECORD, ASKED = "run.json", "config.json"
+"""The record of a run over an archive or of a training run, and what the latter alone leaves beside it."""
 Ending = Literal["starting", "running", "finished", "interrupted", "too_many_failed", "error"]
 
 
@@ -166,4 +168,4 @@ def _new_id() -> str:
 
 
 def _uri(output: str) -> str:
-    return storage.join(output, "run.json")
+    return storage.join(output, RECORD)

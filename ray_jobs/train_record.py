@@ -10,11 +10,11 @@ from clipsum import storage
 from clipsum.errors import ItemError, UsageError
 from clipsum.models.bundle import MANIFEST
 from clipsum.reports.units import rouge
+from ray_jobs.run_record import ASKED, RECORD
 from ray_jobs.train_config import TrainJob, flat
 from ray_jobs.train_worker import Outcome
 
 SCHEMA_VERSION = 1
-ASKED, RECORD = "config.json", "run.json"
 SHOWN = 3
 """Differences that are named."""
 
@@ -86,8 +86,9 @@ def open_record(output: str, asked: Mapping[str, Any], job: TrainJob) -> RunReco
     deciding = {"base": asked["base"]["bundle_id"], "data": asked["data"]["identity"], **job.deciding()}
     earlier = _read(storage.join(output, ASKED))
     if earlier is None:
-        if storage.exists(storage.join(output, MANIFEST)):
-            raise UsageError(f"'{output}' holds a bundle that no training run wrote: give another --output")
+        for name, what in ((MANIFEST, "a bundle that no training run wrote"), (RECORD, "a run over an archive")):
+            if storage.exists(storage.join(output, name)):
+                raise UsageError(f"'{output}' holds {what} ({name}): give another --output")
         whole = {"schema_version": SCHEMA_VERSION, **asked, "config": job.model_dump(mode="json"), "deciding": deciding}
         return RunRecord(output, asked=whole)
     _refuse_difference(output, earlier.get("deciding") or {}, deciding)

@@ -151,6 +151,14 @@ def test_a_folder_of_summaries_is_no_place_for_embeddings(kitchen, bundle, tmp_p
     assert "holds what another job has written" in capsys.readouterr().err
 
 
+def test_a_training_run_is_no_place_for_embeddings(kitchen, bundle, tmp_path, capsys):
+    storage.write_bytes(str(tmp_path / "out/config.json"), b"{}")
+    storage.write_bytes(str(tmp_path / "out/run.json"), b"{}")
+    assert run(["embed", str(kitchen), "--output", str(tmp_path / "out"), "--bundle", bundle]) == 2
+    assert "holds a training run (config.json): name a folder of its own" in capsys.readouterr().err
+    assert storage.read_bytes(str(tmp_path / "out/run.json")) == b"{}"
+
+
 def test_a_run_that_dies_goes_on_with_what_it_had_written(kitchen, bundle, tmp_path, monkeypatch, without_ray):
     videos = [str(path) for path in sorted(kitchen.glob("*.mp4"))]
     listed = [{"video": videos[i % len(videos)], "video_id": f"v{i:03}"} for i in range(6)]

@@ -305,6 +305,15 @@ def test_a_bundle_is_not_written_over_by_a_run(data, bundle, capsys):
     assert (Path(bundle) / "bundle.json").read_bytes() == before
 
 
+def test_the_record_of_a_run_over_an_archive_is_not_written_over(data, bundle, tmp_path, capsys):
+    record = tmp_path / "emb" / "run.json"
+    record.parent.mkdir()
+    record.write_text("{}")
+    assert run(call(data, record.parent, bundle)) == 2
+    assert "holds a run over an archive (run.json): give another --output" in capsys.readouterr().err
+    assert record.read_text() == "{}"
+
+
 def test_a_cluster_that_is_not_there_is_one_line_and_the_output_is_free_for_another_call(
     data, tmp_path, bundle, capsys
 ):
