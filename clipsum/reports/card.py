@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from clipsum.reports import units
-from clipsum.reports.curve import Curve, Piece, marks, score_curve
+from clipsum.reports.curve import Curve, Piece, marks, score_curve, ticks
 from clipsum.reports.facts import facts_of
 from clipsum.reports.picture import jpeg_size, shown_size
 from clipsum.storage import shown
@@ -31,18 +31,25 @@ EVIDENCE = {
     "none": "no evidence",
 }
 
+ALL_SCORES = 0.0, 1.0
+"""The scale of a question's curve, so that one that nothing fits is flat; the generic one is a ranking."""
+
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A picture as a data: URI, the time it was on screen, a link to that moment, and its size in pixels."""
+    """A picture as a data: URI, the time it was on screen, a link to that moment, and its size in pixels.
+
+    `is_top`: it is of a highlight.
+    """
 
     time: str
     source: str
     link: str
     width: int
     height: int
+    is_top: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,19 +63,20 @@ class Moment:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Highlights on a line of time, under the score curve where there is one."""
+    """Highlights on a line of time, under the score curve where there is one; `ticks`: where the pictures are from."""
 
     curve: Curve | None
     marks: list[Piece]
     moments: list[Moment]
+    ticks: str = ""
 
 
 @dataclass(frozen=True)
 class Query:
-    """One question that was asked of the video, and where it was answered."""
+    """One question that was asked of the video, and where it was answered; `missed`: nothing answers it."""
 
     text: str
-    matched: bool
+    missed: bool
     timeline: Timeline
 
 
@@ -104,11 +112,11 @@ def make_card(row: Row) -> Card:
         evidence=EVIDENCE.get(_text(row, "evidence"), ""),
         opening=opening,
         rest=rest,
-        thumbnails=_thumbnails(_items(row, "thumbnails"), player),
+        thumbnails=_thumbnails(_items(row, "thumbnails"), _items(row, "highlights"), player),
         timeline=_timeline(row, row, player),
         chapters=[player.moment(item, _text(item, "title")) for item in _items(row, "chapters")[:MAX_LISTED]],
         queries=[
-            Query(_text(item, "query"), bool(item.get("matched")), _timeline(item, row, player))
+            Query(_text(item, "query"), item.get("matched") is False, _timeline(item, row, player, ALL_SCORES))
             for item in _items(row, "queries")[:MAX_LISTED]
         ],
         warnings=[str(warning)[:MAX_LINE] for warning in list(row.get("warnings") or ())[:MAX_LISTED]],
@@ -169,20 +177,25 @@ def _items(row: Row, key: str) -> Sequence[Row]:
     return [item for item in (row.get(key) or ()) if isinstance(item, Mapping)]
 
 
-def _thumbnails(items: Sequence[Row], player: _Player) -> list[Thumbnail]:
+def _thumbnails(items: Sequence[Row], highlights: Sequence[Row], player: _Player) -> list[Thumbnail]:
     made = []
+    spans = [tuple(units.number(item.get(side)) or 0.0 for side in ("start_s", "end_s")) for item in highlights]
     for item in items[:MAX_THUMBNAILS]:
         time_s, size = units.number(item.get("time_s")), jpeg_size(item.get("jpeg"))
         if time_s is not None and size:
             source = "data:image/jpeg;base64," + base64.b64encode(item["jpeg"]).decode()
-            made.append((time_s, Thumbnail(player.clock(time_s), source, player.at(time_s), *shown_size(*size))))
+            is_top = any(start_s <= time_s < end_s for start_s, end_s in spans)
+            thumbnail = Thumbnail(player.clock(time_s), source, player.at(time_s), *shown_size(*size), is_top)
+            made.append((time_s, thumbnail))
     return [thumbnail for _, thumbnail in sorted(made, key=lambda pair: pair[0])]
 
 
-def _timeline(scored: Row, row: Row, player: _Player) -> Timeline:
+def _timeline(scored: Row, row: Row, player: _Player, scale: tuple[float, float] | None = None) -> Timeline:
     highlights = _items(scored, "highlights")[:MAX_LISTED]
+    shown = [units.number(item.get("time_s")) for item in _items(row, "thumbnails")[:MAX_THUMBNAILS]]
     return Timeline(
-        curve=score_curve(row.get("frame_times_s"), scored.get("frame_scores"), player.duration_s),
+        curve=score_curve(row.get("frame_times_s"), scored.get("frame_scores"), player.duration_s, scale),
         marks=marks(highlights, player.duration_s),
         moments=[player.moment(item, "") for item in highlights],
+        ticks=ticks((time_s for time_s in shown if time_s is not None), player.duration_s),
     )

@@ -54,9 +54,21 @@ def marks(spans: Iterable[Mapping[str, Any]], duration_s: float) -> list[Piece]:
     return pieces
 
 
-def score_curve(times_s: Sequence[Any] | None, scores: Sequence[Any] | None, duration_s: float) -> Curve | None:
+def ticks(times_s: Iterable[float], duration_s: float) -> str:
+    """SVG path data of a short line at the foot of the time line for each time."""
+    places = (min(max(time_s / duration_s, 0), 1) * WIDTH for time_s in times_s) if duration_s > 0 else ()
+    return "".join(f"M{round(x, 1):g} {HEIGHT - 7}V{HEIGHT}" for x in places)
+
+
+def score_curve(
+    times_s: Sequence[Any] | None,
+    scores: Sequence[Any] | None,
+    duration_s: float,
+    scale: tuple[float, float] | None = None,
+) -> Curve | None:
     """The curve of `scores` (T,) at `times_s` (T,), thinned to the highest of each of at most `MAX_POINTS` groups.
 
+    `scale`: the scores at its lower and upper edge; without one, or where a score lies beyond, the least and greatest.
     None where there are fewer than two finite scores, or lengths differ.
     """
     if times_s is None or scores is None or len(times_s) != len(scores) or duration_s <= 0:
@@ -68,6 +80,8 @@ def score_curve(times_s: Sequence[Any] | None, scores: Sequence[Any] | None, dur
     group = -(-len(found) // MAX_POINTS)
     found = [max(found[i : i + group], key=lambda point: point[1]) for i in range(0, len(found), group)]
     low, high = min(score for _, score in found), max(score for _, score in found)
+    if scale and scale[0] <= low and high <= scale[1]:
+        low, high = scale
     reach = (high - low) or 1.0
     points = [
         (round(min(max(time / duration_s, 0), 1) * WIDTH, 1), round(HEIGHT - 3 - (HEIGHT - 6) * (s - low) / reach, 1))

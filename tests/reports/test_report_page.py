@@ -168,6 +168,26 @@ def test_a_card_shows_curve_highlights_chapters_queries_and_warnings() -> None:
     assert page.count('class="line"') == 1
 
 
+def test_pictures_of_highlights_are_told_from_others_and_the_time_line_shows_where_all_are_from() -> None:
+    page = render_report({}, [ok_row(0, highlights=[{"start_s": 10.0, "end_s": 20.0, "score": 0.9}])])
+    assert 'alt="Highlight at 0:15"' in page
+    assert 'alt="Frame at 0:05"' in page
+    assert page.count('<figure class="top">') == 1
+    assert '<path class="ticks" d="M83.3 49V56M250 49V56M416.7 49V56"/>' in page
+
+
+def test_a_question_that_nothing_answers_says_so_and_its_curve_is_as_low_as_its_scores() -> None:
+    asked = {"query": "a tiger?", "highlights": [], "frame_scores": [0.01 * (i % 3) for i in range(60)]}
+    missed, untold = (
+        make_card(ok_row(queries=[{**asked, "matched": matched}])).queries[0] for matched in (False, None)
+    )
+    assert (missed.missed, untold.missed) == (True, False)
+    assert missed.timeline.curve is not None
+    assert (missed.timeline.curve.low, missed.timeline.curve.high) == (0.0, 1.0)
+    assert "not found here" in render_report({}, [ok_row(queries=[{**asked, "matched": False}])])
+    assert "not found here" not in render_report({}, [ok_row(queries=[{**asked, "matched": None}])])
+
+
 def test_thumbnails_are_in_order_of_time_and_what_is_no_jpeg_is_left_out() -> None:
     thumbnails = [
         {"time_s": 50.0, "jpeg": jpeg()},
