@@ -1,7 +1,7 @@
 """What a training run trains on and validates on, looked at in the driver and opened again in each worker."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -41,8 +41,8 @@ class Source(Protocol):
     def look(self, base: Bundle) -> Looked:
         """Check that base, data and configuration fit, before any worker starts. Raises: UsageError."""
 
-    def trainer(self, group: Group, device: str) -> AbstractContextManager[Trainer]:
-        """The trainer of one worker. Raises: UsageError."""
+    def trainer(self, group: Group, device: str) -> AbstractContextManager[Callable[[], Trainer]]:
+        """Open and check the data of one worker, for what makes its trainer. Raises: UsageError."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,11 @@ class StoredSource:
         return Looked(identity(data), {name: len(videos) for name, videos in data.stored.items()})
 
     @contextmanager
-    def trainer(self, group: Group, device: str) -> Iterator[Trainer]:
+    def trainer(self, group: Group, device: str) -> Iterator[Callable[[], Trainer]]:
         """Bound: the embeddings of the worker's own, see `EmbeddedSet`."""
-        yield Trainer(self.job.training, load_bundle(self.bundle), self._open(), group, device)
+        config, base, data = self.job.training, load_bundle(self.bundle), self._open()
+        check_data(config, base, data, group)
+        yield lambda: Trainer(config, base, data, group, device)
 
     def _open(self) -> TrainData:
         data = open_embedded(self.data, thumbnails=False)

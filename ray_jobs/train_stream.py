@@ -7,7 +7,7 @@ to n - 1 rows out, in an order that follows from the speed of blocks, and it can
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from clipsum import storage
 from clipsum.datasets.embedded import EmbeddedSet, open_embedded
 from clipsum.errors import UsageError
 from clipsum.models.bundle import Bundle, load_bundle
-from clipsum.training.sources import TrainData
+from clipsum.training.sources import TrainData, check_data
 from clipsum.training.trainer import Trainer
 from clipsum.training.workers import Group
 from ray_jobs import manifest
@@ -82,8 +82,8 @@ class StreamSource:
             raise UsageError(f"no video to validate on could be embedded: see the rows in '{call.output}'")
 
     @contextmanager
-    def trainer(self, group: Group, device: str) -> Iterator[Trainer]:
-        """A trainer on this worker's stream, whose actors end with the context."""
+    def trainer(self, group: Group, device: str) -> Iterator[Callable[[], Trainer]]:
+        """What makes a trainer on this worker's stream, whose actors end with the context."""
         base, config = load_bundle(self.bundle), self.job.training
         machine = left_for(self.machine, group.size, self.cpus, self.gpus)
         source = video_source(self.train, self.bundle, self.job.streaming, machine)
@@ -94,9 +94,9 @@ class StreamSource:
         )
         trained_on = f"{self.train.num_rows:,} videos of split '{self.job.train_split}' of {self.data}, streamed"
         try:
-            yield Trainer(
-                config, base, TrainData(stream, self._validation(), trained_on, marks_of(self.job)), group, device
-            )
+            data = TrainData(stream, self._validation(), trained_on, marks_of(self.job))
+            check_data(config, base, data, group)
+            yield lambda: Trainer(config, base, data, group, device)
         finally:
             stream.close()
 

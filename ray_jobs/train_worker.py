@@ -51,10 +51,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Work:
-    """What a worker has to do. `trainer(group, device)` opens one, or refuses; `run` is what the report's head says."""
+    """What a worker has to do. `run` is what the report's head says.
+
+    `trainer(group, device)` opens the data and gives what makes a trainer of them. A worker may refuse in the former
+    alone; the latter, since in it the workers talk to one another, only where all do.
+    """
 
     output: str
-    trainer: Callable[[Group, str], AbstractContextManager[Trainer]]
+    trainer: Callable[[Group, str], AbstractContextManager[Callable[[], Trainer]]]
     checkpoint_every_s: float | None
     checkpoint_every_steps: int | None
     threads: int | None = None
@@ -71,12 +75,12 @@ def work(task: Work, group: Group, device: str, line: Line, report: Reporter = l
         torch.set_num_threads(task.threads)
     with ExitStack() as stack:
         try:
-            trainer, refused = stack.enter_context(task.trainer(group, device)), ""
+            make, refused = stack.enter_context(task.trainer(group, device)), ""
         except UsageError as error:
             refused = str(error) or "refused"
         if reasons := [reason for reason in group.gather(refused) if reason]:
             return Outcome("refused", message=reasons[0])
-        return Worker(task, trainer, group, device, line, report).go()
+        return Worker(task, make(), group, device, line, report).go()
 
 
 class Worker:

@@ -7,14 +7,16 @@ from rich.console import Console
 
 from clipsum import storage
 from clipsum.errors import ItemError, UsageError
+from clipsum.training.workers import Solo
 from ray_jobs.pools import Machine
 from ray_jobs.train_checkpoints import Checkpoints
 from ray_jobs.train_config import TrainJob, Workers, changes, configure, parse_workers
-from ray_jobs.train_data import choose, held_out
+from ray_jobs.train_data import StoredSource, choose, held_out
 from ray_jobs.train_place import Placement, place_workers
 from ray_jobs.train_progress import TrainingLine, print_outcome
 from ray_jobs.train_record import RunRecord
-from ray_jobs.train_worker import Outcome
+from ray_jobs.train_worker import Outcome, Work, work
+from tests.ray_jobs.training import write_embeddings
 
 
 def test_workers_are_a_number_or_a_range():
@@ -169,6 +171,22 @@ def test_scores_have_one_spelling():
     print_outcome(Console(file=out, width=200), Outcome("finished", 9, 9, best=best), 1.0, "run")
     assert f"{told} on validation, at step 4" in out.getvalue()
     assert f"{told} on validation" in RunRecord("run", {"step": 9, "total_steps": 9, "best": best}).summary()
+
+
+class OtherRefuses(Solo):
+    """The first of two workers, of which the other has nothing to train on."""
+
+    size = 2
+
+    def gather(self, item):
+        return [item, "not so"]
+
+
+def test_no_worker_makes_its_trainer_where_another_refuses_for_they_would_wait_for_one_another(bundle, tmp_path):
+    job = TrainJob(batch_size=4, parallel="fsdp2")  # which is set up by all workers at once
+    source = StoredSource(write_embeddings(tmp_path / "emb", bundle), bundle, job)
+    outcome = work(Work(str(tmp_path / "run"), source.trainer, None, None), OtherRefuses(), "cpu", None)
+    assert (outcome.ending, outcome.message) == ("refused", "not so")
 
 
 def test_a_run_names_what_it_has_otherwise_than_its_recipe():
