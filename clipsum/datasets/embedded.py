@@ -128,13 +128,15 @@ def open_embedded(place: str, thumbnails: bool = True) -> EmbeddedSet:
     """The embeddings that `clipsum embed --output place` wrote, local or on S3; `thumbnails` False leaves those out.
 
     Raises: UsageError, one line, where there are none, none succeeded, or they are not all of one encoder, width,
-    sampling and seek.
+    sampling and seek; ItemError where their store fails, which may pass.
     """
     try:
         uris = parts_of(place)
         read = partial(read_table, names=[*_NEEDED, "thumbnails"] if thumbnails else _NEEDED)
         tables = list(requests().map(read, uris) if storage.is_s3(place) else map(read, uris))
     except (ItemError, pa.ArrowException) as error:
+        if isinstance(error, ItemError) and error.reason == "storage_error":
+            raise
         raise UsageError(f"embeddings in '{storage.shown(place)}' cannot be read: {error}") from error
     return _set_of(place, tables, listed_in(place))
 

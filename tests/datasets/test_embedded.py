@@ -10,7 +10,7 @@ from clipsum import storage
 from clipsum.datasets import embedding_rows
 from clipsum.datasets.embedded import NO_SPLIT, embedded_of, open_embedded
 from clipsum.datasets.embedding_rows import Embedding
-from clipsum.errors import UsageError
+from clipsum.errors import ItemError, UsageError
 from tests.datasets.embedded_folder import KIND, failed, video, write_part
 
 VIDEOS = [video("a"), failed("b"), video("c", "test", frames=3), video("d", None), video("e", "test", frames=0)]
@@ -136,6 +136,15 @@ def test_a_file_that_is_no_parquet_is_refused(tmp_path):
     storage.write_bytes(str(tmp_path / "embeddings/part-000000.parquet"), b"PAR1 cut short")
     with pytest.raises(UsageError, match="cannot be read"):
         open_embedded(str(tmp_path))
+
+
+def test_a_store_that_fails_for_a_while_is_no_wrong_call(place, monkeypatch):
+    def away(uri):
+        raise ItemError("storage_error", "open", f"{uri}: HTTP 503")
+
+    monkeypatch.setattr(storage, "open_reader", away)
+    with pytest.raises(ItemError, match="HTTP 503"):
+        open_embedded(place)
 
 
 @pytest.mark.parametrize(("what", "value"), [("fingerprint", "e" * 64), ("sampling", "uniform:9"), ("seek", "exact")])
