@@ -8,6 +8,7 @@ folder is the only record, so that a worker, a driver or a cluster that starts a
 
 import json
 import re
+import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -76,7 +77,7 @@ class Checkpoints:
         for uri in sorted(gone, key=lambda uri: not uri.endswith(f"/{STATE}")):
             storage.delete(uri)
         if not storage.is_s3(self._place):
-            _remove_empty(Path(self._place))
+            _remove_folders(Path(self._place), {Path(place) for place in kept})
 
     @staticmethod
     def _files(place: str) -> Iterator[str]:
@@ -88,7 +89,8 @@ def _as_it_is(folder: Path) -> Iterator[Path]:
     yield folder
 
 
-def _remove_empty(place: Path) -> None:
-    for folder in sorted((path for path in place.rglob("*") if path.is_dir()), reverse=True):
-        if not any(folder.iterdir()):
-            folder.rmdir()
+def _remove_folders(place: Path, kept: Collection[Path]) -> None:
+    """What is left of checkpoints: folders, and hidden parts of files that a killed writer left in them."""
+    for folder in place.glob("step-*"):
+        if folder not in kept:
+            shutil.rmtree(folder, ignore_errors=True)

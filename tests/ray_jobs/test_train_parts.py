@@ -119,6 +119,15 @@ def test_checkpoints_are_listed_when_whole_published_and_pruned(output):
     assert {uri.split("/")[1] for uri in left} == {"step-0000020"}
 
 
+def test_what_a_killed_writer_left_in_a_checkpoint_goes_with_it(tmp_path):
+    checkpoints = Checkpoints(str(tmp_path))
+    for step in (3, 20):
+        write(checkpoints, step)
+        (tmp_path / f"checkpoints/step-{step:07}/bart/.5e1f.part").write_text("half of the weights")
+    checkpoints.prune({20})
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-0000020"]
+
+
 def test_a_publication_that_broke_off_is_no_bundle_until_it_is_made_again(output, monkeypatch):
     checkpoints = Checkpoints(output)
     for step in (1, 2):
