@@ -29,6 +29,8 @@ class ScorerConfig(Config):
     `width`: None means that of the frame states. `attention` of those layers: None means the temporal encoder's.
     Dropout and the radius of local attention are the model's. `match_threshold`: a query is answered in a video where
     the greatest score of a frame reaches it; calibrated on validation videos; None: nobody has, so nothing is said.
+    Ours, beside the published model: `similarity`: a query's cosine with each frame joins the score; `contrast`: what
+    sets a frame apart from its neighbours does, before the temporal encoder blends them.
     """
 
     layers: int = Field(default=2, ge=0)
@@ -36,6 +38,8 @@ class ScorerConfig(Config):
     ffn: int = Field(default=1024, ge=1)
     width: int | None = Field(default=None, ge=1)
     attention: Literal["global", "local"] | None = None
+    similarity: bool = True
+    contrast: bool = True
     match_threshold: float | None = Field(default=None, ge=0, le=1)
 
 

@@ -10,6 +10,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from clipsum.models.config import ModelConfig, ScorerConfig
 from clipsum.models.cross import attend_to_places, frame_windows, near_texts
+from clipsum.models.frame_features import Contrast, Similarity
 from clipsum.models.temporal import encoder_layer
 
 
@@ -81,6 +82,8 @@ class Scorer(nn.Module):
         self.origin = nn.Parameter(torch.randn(2, width) * width**-0.5)
         radius = config.attention_radius if config.cross_attention == "local" else None
         self.guide = GuidedAttention(width, settings.heads, config.dropout, radius)
+        self.similarity = Similarity(width) if settings.similarity else None
+        self.contrast = Contrast(config.visual_width, width) if settings.contrast else None
         sizes = width, settings.heads, settings.ffn, config.dropout
         how = settings.attention or config.attention, config.attention_radius
         self.layers = nn.ModuleList(encoder_layer(*sizes, *how) for _ in range(settings.layers))
@@ -92,6 +95,7 @@ class Scorer(nn.Module):
         states: Tensor,
         positions: Tensor,
         frame_mask: Tensor,
+        frames: Tensor,
         guide: Tensor | None = None,
         guide_mask: Tensor | None = None,
         guide_times: Tensor | None = None,
@@ -99,19 +103,25 @@ class Scorer(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Logits (B, T), and the frames as rebuilt from what the score rests on (B, T, V), for the losses.
 
-        `states` (B, T, E) of the temporal encoder, `positions` (B, T): t / duration, `frame_mask` (B, T); `guide`
-        (B, M, V) with `guide_mask` (B, M) and `guide_times` (B, M, 2), rising; `asked` (B,) true where it is a query.
-        `guide=None`: no item has a text. What padding gets is arbitrary but finite.
+        `states` (B, T, E) of the temporal encoder, `positions` (B, T): t / duration, `frame_mask` (B, T), `frames`
+        (B, T, V); `guide` (B, M, V) with `guide_mask` (B, M) and `guide_times` (B, M, 2), rising; `asked` (B,) true
+        where it is a query. `guide=None`: no item has a text. What padding gets is arbitrary but finite.
         """
         seen = self.project_frames(states)
+        if self.contrast is not None:
+            seen = seen + self.contrast(frames, frame_mask)
+        fit: Tensor | float = 0.0
         if guide is None or guide_mask is None or guide_times is None or asked is None:
             guide = states.new_zeros(len(states), 0, self.visual_width)
             guide_times = positions.new_zeros(len(states), 0, 2)
             guide_mask, asked = frame_mask[:, :0], frame_mask[:, :0].any(dim=1)
+        elif self.similarity is not None and guide.shape[1]:
+            near, fit = self.similarity(frames, guide, guide_mask, asked)
+            seen = seen + near
         texts = self.project_texts(guide) + self.origin[asked.long()][:, None]
         seen = self.guide(seen, texts, guide_mask, guide_times, positions, frame_mask)
         # A row without any frame attends to its padding: a softmax over nothing would be NaN.
         ignore = ~frame_mask & frame_mask.any(dim=1, keepdim=True)
         for layer in self.layers:
             seen = layer(seen, src_key_padding_mask=ignore)
-        return self.score(seen).squeeze(2), self.rebuild(seen)
+        return self.score(seen).squeeze(2) + fit, self.rebuild(seen)

@@ -22,7 +22,7 @@ from clipsum.records import Embeddings, Evidence, Summary, Transcript
 Source = tuple[Embeddings | None, Transcript, float]
 Guided = tuple[Embeddings, float, Sequence[Guide | None]]
 _NO_TEXT = SourceText((), 0, 0)
-_SCORED = ("positions", "frame_mask", "guide", "guide_mask", "guide_times", "asked")
+_SCORED = ("positions", "frame_mask", "frames", "guide", "guide_mask", "guide_times", "asked")
 
 
 class Summarizer:

@@ -91,7 +91,7 @@ class ClipSum(nn.Module):
             told = BaseModelOutput(states)
             found |= self.bart(encoder_outputs=told, attention_mask=mask, labels=labels, use_cache=False)
         if self.scorer is not None:
-            logits, rebuilt = self.scorer(seen, positions, frame_mask, **guide)
+            logits, rebuilt = self.scorer(seen, positions, frame_mask, frames, **guide)
             found |= {"frame_logits": logits, "rebuilt": rebuilt}
         return ClipSumOutput(**found)
 

@@ -20,13 +20,15 @@ _TINY = 1e-6
 class VideoLoss(Config):
     """What the scorer learns from, and how much each loss weighs. The weights are ours, the paper gives none.
 
-    `supervised`: key frames + diversity + reconstruction. `unsupervised`: diversity + reconstruction + budget, since
-    the first two alone are lowest where a single frame is selected, or all alike are.
+    `supervised`: key frames + correlation + diversity + reconstruction; the correlation, which tells the frames of a
+    video apart where their marks differ little, is ours. `unsupervised`: diversity + reconstruction + budget, since the
+    first two alone are lowest where a single frame is selected, or all alike are.
     `budget_share`: the mean score that the budget holds.
     """
 
     mode: Literal["supervised", "unsupervised"] = "supervised"
     keyframes: float = Field(default=1.0, ge=0)
+    correlation: float = Field(default=1.0, ge=0)
     diversity: float = Field(default=0.1, ge=0)
     reconstruction: float = Field(default=0.1, ge=0)
     budget: float = Field(default=10.0, ge=0)
@@ -58,6 +60,7 @@ def video_loss(
         return loss + config.budget * budget_loss(scores, frame_mask, config.budget_share)
     if marks is None:
         raise ValueError("supervised scoring needs marks of annotators")
+    loss = loss + config.correlation * correlation_loss(logits, marks, frame_mask)
     return loss + config.keyframes * keyframe_loss(logits, marks, frame_mask)
 
 
@@ -73,6 +76,20 @@ def keyframe_loss(logits: Tensor, marks: Tensor, frame_mask: Tensor) -> Tensor:
     missed = _mean(-logsigmoid(logits), wanted)
     invented = _mean(-logsigmoid(-logits), unwanted)
     return (missed + invented) / 2
+
+
+def correlation_loss(logits: Tensor, marks: Tensor, frame_mask: Tensor) -> Tensor:
+    """1 - Pearson's correlation of logits with marks, both (B, T), over the frames of each video.
+
+    What a ranking is judged by cares for order within a video, not for how high its marks are. Where all marks or all
+    logits of a video are alike there is no order, and the loss is 1 with no gradient.
+    """
+    real = frame_mask.to(logits.dtype)
+    count = real.sum(dim=1, keepdim=True).clamp(min=1)
+    ours, theirs = ((each - (each * real).sum(dim=1, keepdim=True) / count) * real for each in (logits, marks))
+    scale = (ours.square().sum(dim=1) * theirs.square().sum(dim=1)).clamp(min=_TINY**2).sqrt()
+    loss: Tensor = (1 - (ours * theirs).sum(dim=1) / scale) * frame_mask.any(dim=1)
+    return loss
 
 
 def diversity_loss(scores: Tensor, frames: Tensor, frame_mask: Tensor) -> Tensor:

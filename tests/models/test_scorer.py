@@ -207,7 +207,10 @@ def test_scoring_a_long_video_under_local_attention_makes_no_tensor_of_frames_by
         with torch.inference_mode(), _Largest() as seen:
             model.scorer(
                 model.look(batch["frames"], batch["positions"], batch["frame_mask"]),
-                *(batch[name] for name in ("positions", "frame_mask", "guide", "guide_mask", "guide_times", "asked")),
+                *(
+                    batch[name]
+                    for name in ("positions", "frame_mask", "frames", "guide", "guide_mask", "guide_times", "asked")
+                ),
             )
         return seen
 

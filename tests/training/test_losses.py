@@ -9,6 +9,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from clipsum.training.losses import (
     VideoLoss,
     budget_loss,
+    correlation_loss,
     diversity_loss,
     keyframe_loss,
     reconstruction_loss,
@@ -131,3 +132,20 @@ def test_one_frame_and_all_frames_lose_against_as_many_different_ones_as_the_bud
 def test_supervised_scoring_without_marks_is_refused():
     with pytest.raises(ValueError, match="needs marks"):
         video_loss(VideoLoss(), torch.zeros(1, 4), torch.zeros(1, 4, 2), torch.zeros(1, 4, 2), ALL, None)
+
+
+def test_the_correlation_loss_asks_for_the_order_of_the_marks_and_not_for_their_height():
+    marks = torch.tensor([[0.1, 0.2, 0.3, 0.4]])
+    same, turned, between = (torch.tensor([row]) for row in ([1.0, 2, 3, 4], [4.0, 3, 2, 1], [1.0, 3, 2, 4]))
+    found = [correlation_loss(logits, marks, ALL).item() for logits in (10 * same - 7, turned, between)]
+    assert found == pytest.approx([0, 2, 0.2], abs=1e-5)
+
+
+def test_the_correlation_loss_sees_no_padding_and_is_finite_where_nothing_differs():
+    marks, logits = torch.tensor([[0.1, 0.4, 0.9, 0.9]]), torch.tensor([[0.0, 1.0, 7.0, -7.0]], requires_grad=True)
+    some = torch.tensor([[True, True, False, False]])
+    assert correlation_loss(logits, marks, some).item() == pytest.approx(0, abs=1e-5)
+    for mask in (torch.zeros_like(some), torch.tensor([[True, False, False, False]])):
+        logits.grad = None
+        correlation_loss(logits, marks, mask).sum().backward()
+        assert torch.equal(logits.grad, torch.zeros_like(logits))

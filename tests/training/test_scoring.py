@@ -113,7 +113,7 @@ def test_unsupervised_training_needs_no_marks_and_holds_the_mean_score_at_the_bu
         relative = torch.from_numpy(each.embeddings.times_s / each.duration_s)[None]
         mask = torch.ones(1, relative.shape[1], dtype=torch.bool)
         frames = torch.from_numpy(each.embeddings.vectors)[None]
-        logits, _ = model.scorer(model.look(frames, relative, mask), relative, mask)
+        logits, _ = model.scorer(model.look(frames, relative, mask), relative, mask, frames)
         means.append(logits.sigmoid().mean().item())
     assert np.mean(means) == pytest.approx(0.3, abs=0.12)
 
