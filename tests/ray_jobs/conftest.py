@@ -24,6 +24,7 @@ def two_cores() -> Iterator[None]:
         include_dashboard=False,
         log_to_driver=False,
         object_store_memory=256 * 2**20,
+        _system_config={"metrics_report_interval_ms": 1000},  # the tests of metrics wait for them
         _temp_dir=folder,
     )
     yield
