@@ -12,8 +12,6 @@ from clipsum.config import DEFAULT_BUNDLE, load
 from ray_jobs.options import Address, BundleName, ConfigFile, SetValues
 
 APP = "clipsum"
-BACKSTOP_S = 30.0
-"""Beyond the deadline of a request, that Serve's own proxy gives it."""
 
 
 def serve(
@@ -30,6 +28,7 @@ def serve(
     from ray_jobs.cluster import connected, local_of
     from ray_jobs.serve_app import build
     from ray_jobs.serve_config import ServeConfig
+    from ray_jobs.serve_proxy import start
 
     named = [] if bundle == DEFAULT_BUNDLE else [f"bundle={bundle}"]
     loaded = load(ServeConfig, config, [*named, f"host={host}", *(settings or [])])
@@ -38,8 +37,7 @@ def serve(
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     with connected(address, local_of([loaded.bundle])):
         app = build(loaded)
-        listening = {"host": host, "port": port, "request_timeout_s": loaded.deadline_s + BACKSTOP_S}
-        ray_serve.start(proxy_location="HeadOnly", http_options=listening)
+        start(host, port, loaded.deadline_s)
         try:
             ray_serve.run(app, name=APP, route_prefix="/")
             Console().print(f"serving {loaded.bundle} at http://{host}:{port} until Ctrl-C", highlight=False)

@@ -9,9 +9,9 @@ from clipsum.models.bundle import load_bundle
 from clipsum.serving.keys import VARIABLE, ApiKey, KeyRing, check_bind, keys_of, read_keys
 from ray_jobs.cluster import connected
 from ray_jobs.pools import Machine
-from ray_jobs.serve_config import ServeConfig, options
+from ray_jobs.serve_config import ServeConfig, admitted, options, settled
 from ray_jobs.serve_decode import Decoder
-from ray_jobs.serve_ingress import Ingress
+from ray_jobs.serve_ingress import Ingress, Shape
 from ray_jobs.serve_summarize import Writer
 from ray_jobs.stages import StageSettings
 
@@ -26,8 +26,10 @@ def build(args: ServeConfig) -> Application:
         settings = stage_settings(args, args.bundle, machine)
         decode = serve.deployment(Decoder, name="Decode", **options(args, "decode", machine))
         summarize = serve.deployment(Writer, name="Summarize", **options(args, "summarize", machine))
+        writers = settled(args, "summarize", machine).max_replicas or 1
+        shape = Shape(settled(args, "ingress", machine).max_replicas or 1, admitted(args, machine), writers)
         ingress = serve.deployment(serve.ingress()(Ingress), name="Ingress", **options(args, "ingress", machine))
-    return ingress.bind(args, settings, keys, decode.bind(settings, args.sources), summarize.bind(settings))
+    return ingress.bind(args, settings, keys, decode.bind(settings, args.sources), summarize.bind(settings), shape)
 
 
 def keys_for(args: ServeConfig) -> tuple[ApiKey, ...]:

@@ -10,7 +10,10 @@ from clipsum.serving.sources import Sources
 from ray_jobs.pools import SMALL_CORES, Machine
 
 BATCH_SHARES = 64
-"""What a batch of the summarizer holds at most, in shares of `SHARE` positions; see `serve_summarize`."""
+"""What a batch of the summarizer holds at most, in shares of positions; see `serve_models`."""
+LOOK_BACK_S = 4.0
+BESIDE = 64
+"""Requests that are no work: health, cards, jobs that are asked about."""
 
 
 class Replicas(Config):
@@ -25,8 +28,6 @@ class Replicas(Config):
     gpus: float | None = Field(default=None, ge=0)
     ongoing: int | None = Field(default=None, ge=1)
     target: float | None = Field(default=None, gt=0)
-    queued: int = Field(default=32, ge=1)
-    """Requests that each caller may have wait for this part; the whole bound is callers times this."""
 
 
 class ServeConfig(Config):
@@ -57,28 +58,42 @@ class ServeConfig(Config):
     downscale_delay_s: float = Field(default=300.0, ge=0)
     drain_s: float = Field(default=30.0, ge=0)
     """How long a replica that goes may finish what it has begun."""
-    ingress: Replicas = Replicas(queued=256)
+    most_requests: int = Field(default=256, ge=1)
+    """Requests in the whole service at once, running and waiting: each ingress lets in its part of them."""
+    ingress: Replicas = Replicas()
     decode: Replicas = Replicas()
     summarize: Replicas = Replicas()
 
 
-def options(config: ServeConfig, part: str, machine: Machine) -> dict[str, Any]:
-    """The options of a deployment: `part` is "ingress", "decode" or "summarize"."""
+def settled(config: ServeConfig, part: str, machine: Machine) -> Replicas:
+    """The replicas of "ingress", "decode" or "summarize", with every number but `target` settled."""
     given: Replicas = getattr(config, part)
     chosen = _automatic(machine)[part].model_copy(update=given.model_dump(exclude_none=True))
-    assert chosen.ongoing is not None
-    assert chosen.max_replicas is not None
+    return chosen.model_copy(update={"max_replicas": max(chosen.min_replicas, chosen.max_replicas or 1)})
+
+
+def admitted(config: ServeConfig, machine: Machine) -> int:
+    """How many requests one ingress lets in: all of them, at their most, let in `most_requests`."""
+    return max(1, config.most_requests // (settled(config, "ingress", machine).max_replicas or 1))
+
+
+def options(config: ServeConfig, part: str, machine: Machine) -> dict[str, Any]:
+    """The options of a deployment: `part` is "ingress", "decode" or "summarize"."""
+    chosen, own = settled(config, part, machine), admitted(config, machine)
+    # an ingress gets more than it lets in, so that it says no itself, in the words of the contract
+    ongoing = chosen.ongoing or 2 * own + BESIDE
     return {
-        "max_ongoing_requests": chosen.ongoing,
-        "max_queued_requests": chosen.queued,
+        "max_ongoing_requests": ongoing,
+        "max_queued_requests": 2 * own + BESIDE,
         "backpressure_config": {"status_code": 503, "retry_after_s": 2},
         "autoscaling_config": {
             "min_replicas": chosen.min_replicas,
-            "max_replicas": max(chosen.min_replicas, chosen.max_replicas),
-            "target_ongoing_requests": chosen.target or chosen.ongoing / 2,
+            "max_replicas": chosen.max_replicas,
+            "target_ongoing_requests": chosen.target or ongoing / 2,
             "upscale_delay_s": config.upscale_delay_s,
             "downscale_delay_s": config.downscale_delay_s,
-            "look_back_period_s": max(1.0, config.upscale_delay_s),
+            "metrics_interval_s": LOOK_BACK_S / 2,
+            "look_back_period_s": LOOK_BACK_S,
         },
         "ray_actor_options": {"num_cpus": chosen.cpus, "num_gpus": chosen.gpus or 0},
         "graceful_shutdown_timeout_s": config.drain_s,
@@ -98,7 +113,7 @@ def _automatic(machine: Machine) -> dict[str, Replicas]:
     share = 0.1 if small else 1.0
     models = max(1, int(machine.gpus) or (1 if small else cores // 8))
     return {
-        "ingress": Replicas(max_replicas=1 if small else 4, cpus=share, ongoing=256, target=64),
+        "ingress": Replicas(max_replicas=1 if small else 4, cpus=share, target=32),
         "decode": Replicas(max_replicas=max(1, cores if small else cores // 2), cpus=share, ongoing=3, target=1.5),
         "summarize": Replicas(
             max_replicas=models,

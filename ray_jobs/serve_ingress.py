@@ -22,7 +22,7 @@ from clipsum.storage import join
 from ray_jobs.item import StageItem
 from ray_jobs.serve_config import ServeConfig
 from ray_jobs.serve_handles import losses_told, result_of
-from ray_jobs.serve_metrics import Meters
+from ray_jobs.serve_metrics import COSTS, Meters
 from ray_jobs.serve_models import Done
 from ray_jobs.serve_seen import Kept, again, held_bytes
 from ray_jobs.stages import StageSettings
@@ -57,7 +57,6 @@ class Ingress:
         self.jobs = JobStore(join(config.state, "jobs"), keep_s=config.keep_s)
         self.uploads, self.upload_bytes, self.deadline_s = Path(config.uploads), config.upload_bytes, config.deadline_s
         self._cache: ByteCache[Kept] = ByteCache(config.cache_bytes, held_bytes)
-        self._meters = Meters()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Serve asks for the app by this name."""
@@ -76,6 +75,7 @@ class Ingress:
             self._meters.failed("summarize", done.row["reason"])
             raise refused_reason(done.row["reason"])
         self._meters.row(done.row)
+        self.admission.worked(sum(done.row[column] for column in COSTS.values()))
         if item.embeddings is None:
             self._cache.put(key, Kept(done.seen, is_own=not video.transcript.segments))
         return done.row | {"uri": video.uri}
@@ -136,8 +136,6 @@ class Ingress:
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """As `Service.answered`."""
-        self._meters.request(route, status, seconds, self.admission.inside)
-        self._meters.cache(self._cache.hits, self._cache.misses, self._cache.bytes_held)
         self._meters.request(route, status, seconds, self.admission.inside)
         self._meters.cache(self._cache.hits, self._cache.misses, self._cache.bytes_held)
 

@@ -72,7 +72,6 @@ class Writer:
             self._free.set()
 
     def _run(self, items: list[StageItem], settings: list[StageSettings], askers: list[Asker]) -> list[Done]:
-        self._meters.batch(len(items))
         done: dict[int, Done] = {}
         for bundle in dict.fromkeys(each.bundle_id for each in settings):
             places = [place for place, each in enumerate(settings) if each.bundle_id == bundle]

@@ -1,11 +1,13 @@
-"""Asking the service over HTTP, as its users do."""
+"""Asking the service over HTTP, as its users do, and a look at its processes."""
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import requests
 
 from ray_jobs.serve_config import ServeConfig
@@ -54,3 +56,36 @@ def refusal(response: requests.Response) -> tuple[int, str]:
     assert set(body) == {"error"}
     assert set(body["error"]) == {"reason", "detail"}
     return response.status_code, body["error"]["reason"]
+
+
+def processes(word: str) -> list[psutil.Process]:
+    """The processes of this test's own Ray that have `word` in their command line."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if word in " ".join(process.cmdline()):
+                found.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def decoding_s() -> float:
+    """Processor time of the decoding processes so far; one that has ended counts no more."""
+    total = 0.0
+    for process in processes("clipsum.video.child"):
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system
+    return total
+
+
+def eventually(holds: Callable[[], bool], within_s: float, what: str) -> float:
+    """Wait until something holds; the seconds that it took."""
+    started = time.monotonic()
+    while not holds():
+        assert time.monotonic() - started < within_s, f"not within {within_s} s: {what}"
+        time.sleep(0.02)
+    return time.monotonic() - started

@@ -10,7 +10,11 @@ from ray import serve
 from clipsum.serving.keys import new_key, toml_of
 from ray_jobs.serve_app import build
 from ray_jobs.serve_config import ServeConfig
+from ray_jobs.serve_proxy import start
 from tests.ray_jobs.serving.asking import Asking
+from tests.ray_jobs.serving.slow_video import write_slow_video
+
+MOST_REQUESTS = 12
 
 
 @pytest.fixture(scope="session")
@@ -35,15 +39,22 @@ def service(two_cores: None, bundle: str, free_port: int, tmp_path_factory: pyte
         uploads=str(folder / "uploads"),
         state=str(folder / "state"),
         watch_s=0.2,
+        drain_s=5,
+        most_requests=MOST_REQUESTS,
         ingress={"max_replicas": 1},
         decode={"max_replicas": 1},
         summarize={"max_replicas": 1},
     )
     keys = {name: write_key(folder / "keys.toml", name) for name in ("user", "admin", "slow")}
-    serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": free_port})
+    start("127.0.0.1", free_port, config.deadline_s)
     serve.run(build(config), name="clipsum", route_prefix="/")
     yield Asking(f"http://127.0.0.1:{free_port}", keys, config)
     serve.shutdown()
+
+
+@pytest.fixture(scope="session")
+def slow_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_slow_video(tmp_path_factory.mktemp("slow") / "slow.mp4")
 
 
 def write_key(path: Path, name: str) -> str:

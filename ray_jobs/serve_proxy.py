@@ -1,0 +1,68 @@
+"""What Serve's own HTTP proxy says where no ingress can answer, in the words of the contract.
+
+The proxies find `middlewares` by an environment variable, which `start` sets.
+"""
+
+from collections.abc import MutableMapping
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from clipsum.serving.refusals import RefusedError, refused_reason
+from clipsum.serving.shield import Answer
+
+CALLBACK = "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"
+BACKSTOP_S = 30.0
+"""Beyond the deadline of a request, that the proxy gives it."""
+RETRY_S = 2.0
+OVERLOADED, TIMED_OUT = (429, 503), (408, 504)
+
+
+def start(host: str, port: int, deadline_s: float) -> None:
+    """Start Serve's proxy on this machine, the one that Ray's head runs on."""
+    from ray import serve
+
+    environment = {CALLBACK: f"{__name__}:middlewares"}
+    serve.start(
+        proxy_location="HeadOnly",
+        http_options={"host": host, "port": port, "request_timeout_s": deadline_s + BACKSTOP_S},
+        controller_options={"runtime_env": {"env_vars": environment}},
+    )
+
+
+def middlewares() -> list[Middleware]:
+    """What surrounds every request in a proxy."""
+    return [Middleware(Proxied)]
+
+
+class Proxied:
+    """ASGI middleware: an error that no ingress gave is said again as a refusal. Serve's own are plain text."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        answer, is_refused = Answer(send), False
+
+        async def told(message: Message) -> None:
+            nonlocal is_refused
+            if message["type"] == "http.response.start" and (refused := _refused(message)):
+                is_refused = True
+                await answer.refuse(refused)
+            elif not is_refused:
+                await send(message)
+
+        await self._app(scope, receive, told)
+
+
+def _refused(message: MutableMapping[str, Any]) -> RefusedError | None:
+    """The refusal that stands for the beginning of an answer of the proxy's own; None for any other."""
+    status = message["status"]
+    if status < 408 or not Headers(raw=message.get("headers", [])).get("content-type", "").startswith("text/plain"):
+        return None
+    if status in OVERLOADED:
+        return RefusedError(503, "overloaded", "too many requests at once", RETRY_S)
+    return refused_reason("timeout" if status in TIMED_OUT else "worker_died")

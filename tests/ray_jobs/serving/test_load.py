@@ -1,0 +1,95 @@
+"""More than there is room for, callers who go away, and parts that are killed: R7, and what stands around it."""
+
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.ray_jobs.serving.asking import Asking, decoding_s, eventually, processes, refusal
+from tests.ray_jobs.serving.conftest import MOST_REQUESTS
+
+CANCELLED_WITHIN_S = 2.0
+WINDOW_S = 0.4
+NUMBERS = count()
+
+
+@pytest.fixture(scope="module")
+def video(kitchen: Path) -> Path:
+    return sorted(kitchen.glob("*.mp4"))[0]
+
+
+def outcome(answer: requests.Response) -> tuple[int, str]:
+    """Status and reason: a summary, or a refusal that says when to come again."""
+    if answer.status_code == 200:
+        return 200, answer.json()["status"]
+    assert answer.status_code == 504 or int(answer.headers["Retry-After"]) >= 1
+    return refusal(answer)
+
+
+def fresh(video: Path, folder: Path) -> Path:
+    """The same video as another file, which nobody has looked at yet."""
+    path = folder / f"{next(NUMBERS)}.mp4"
+    path.write_bytes(video.read_bytes() + path.name.encode())
+    return path
+
+
+def test_beyond_the_bound_requests_are_told_when_to_come_again_and_others_get_theirs(service, video, tmp_path):
+    videos = [fresh(video, tmp_path) for _ in range(4 * MOST_REQUESTS)]
+    with ThreadPoolExecutor(len(videos)) as callers:
+        seen = Counter(callers.map(lambda each: outcome(service.upload(each)), videos))
+    assert set(seen) == {(200, "ok"), (503, "overloaded")}
+    assert seen[200, "ok"] >= MOST_REQUESTS
+    assert outcome(service.upload(video)) == (200, "ok")
+
+
+def begun(service: Asking, video: Path) -> requests.Response:
+    """A request whose decoding is under way."""
+    before = decoding_s()
+    headers = {"Accept": "text/event-stream"}
+    response = service.post(files={"file": video.open("rb")}, headers=headers, stream=True)
+    eventually(lambda: decoding_s() > before + 0.2, 20, "decoding")
+    return response
+
+
+def is_idle() -> bool:
+    """Whether no processor time goes into decoding, over a while."""
+    before = decoding_s()
+    time.sleep(WINDOW_S)
+    return decoding_s() <= before
+
+
+def test_decoding_ends_within_two_seconds_of_the_caller_going_away(service: Asking, video: Path, slow_video: Path):
+    response = begun(service, slow_video)
+    response.close()
+    took_s = eventually(is_idle, 10, "no decoding")
+    assert took_s - WINDOW_S < CANCELLED_WITHIN_S
+    assert outcome(service.upload(video)) == (200, "ok")
+    assert list(Path(service.config.uploads).iterdir()) == []
+
+
+def test_a_key_may_ask_as_often_as_it_says(service: Asking):
+    seen = [service.get("/v1/bundle", key="slow") for _ in range(3)]
+    assert [answer.status_code for answer in seen] == [200, 200, 429]
+    assert refusal(seen[-1]) == (429, "rate_limited")
+    assert int(seen[-1].headers["Retry-After"]) >= 30
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["Decode", "Summarize", "Ingress"])
+def test_after_a_replica_is_killed_in_mid_request_the_service_heals(service, video, slow_video, tmp_path, part):
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(service.upload(slow_video)))
+    before = decoding_s()
+    asking.start()
+    eventually(lambda: decoding_s() > before + 0.2, 20, "decoding")
+    [replica] = processes(f"ServeReplica:clipsum:{part}")
+    replica.kill()
+    asking.join(60)
+    [answer] = answers
+    assert outcome(answer) in ((200, "ok"), (503, "worker_died"), (504, "timeout"))
+    eventually(lambda: outcome(service.upload(fresh(video, tmp_path)))[0] == 200, 60, "a summary again")
