@@ -3,6 +3,7 @@
 OUTPUT/bundle.json …   the best model so far, as a bundle
 OUTPUT/config.json     what was asked for; another call on the same OUTPUT must ask for the same
 OUTPUT/run.json        what came of it: how it ended, the best scores, each start
+OUTPUT/owner/          the start that works on it now (`train_owner`)
 OUTPUT/checkpoints/    the last and the best (`train_checkpoints`)
 OUTPUT/metrics.jsonl, tensorboard/, report.html (`train_books`)
 """
@@ -11,6 +12,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +23,18 @@ from clipsum import storage
 from clipsum.errors import RunError, UsageError
 from clipsum.models.bundle import load_bundle
 from ray_jobs.cluster import connected, local_of
-from ray_jobs.interrupts import interrupts_counted
 from ray_jobs.train_config import TrainJob, Workers, changes
 from ray_jobs.train_data import StoredSource
+from ray_jobs.train_owner import Owner, owned
 from ray_jobs.train_place import Placed, place_workers
-from ray_jobs.train_progress import TrainingLine, print_outcome
+from ray_jobs.train_progress import print_outcome
 from ray_jobs.train_ray import Running, train_here, train_on_ray
 from ray_jobs.train_record import RunRecord, open_record
 from ray_jobs.train_stream import StreamSource, is_manifest, open_manifest
+from ray_jobs.train_watch import Watch
 from ray_jobs.train_worker import Outcome, Work
 
 EXIT_CODES = {"finished": 0, "stopped_early": 0, "interrupted": 130}
-WAIT_S = 60.0
-LAST_WAIT_S = 5.0
-"""How long to wait for workers before saying so; how long, after a second Ctrl-C, for a thread here to let go."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,9 @@ def train(call: TrainCall, console: Console) -> int:
     if record.is_finished:
         console.print(f"'{call.output}' is finished: {record.summary()}", highlight=False, soft_wrap=True)
         return 0
-    return TrainRun(call, source, record, asked, console).go()
+    with owned(call.output, partial(console.print, highlight=False, soft_wrap=True)) as owner:
+        record = open_record(call.output, asked, call.job)  # again: nobody else writes it from here on
+        return TrainRun(call, source, record, asked, owner, console).go()
 
 
 class TrainRun:
@@ -90,9 +92,10 @@ class TrainRun:
         source: StoredSource | StreamSource,
         record: RunRecord,
         asked: dict[str, Any],
+        owner: Owner,
         console: Console,
     ) -> None:
-        self._call, self._source, self._record, self._console = call, source, record, console
+        self._call, self._source, self._record, self._owner, self._console = call, source, record, owner, console
         self._head = {
             "name": call.output.rstrip("/").rpartition("/")[2],
             "base": f"{Path(source.bundle).name} {asked['base']['bundle_id']}",
@@ -116,14 +119,16 @@ class TrainRun:
         outcome = None
         self._record.begin(str(self._call.workers))
         try:
-            outcome = self._watch(self._start(placed, stack))
+            watch = Watch(self._call.workers, self._saved, lambda: self._owner.is_lost)
+            outcome = watch.until_the_end(self._start(placed, stack), self._console)
         except KeyboardInterrupt:
             outcome = Outcome("interrupted", **self._saved)
         except TrainingFailedError as error:
             raise RunError(f"training failed, and the same command goes on: {_last_line(error)}") from error
         finally:
             wall_s = time.monotonic() - began
-            self._record.end(outcome, wall_s)
+            if not self._owner.is_lost:
+                self._record.end(outcome, wall_s)
         return self._close(outcome, wall_s)
 
     def _close(self, outcome: Outcome, wall_s: float) -> int:
@@ -172,33 +177,6 @@ class TrainRun:
         """A path that other machines may not have, of the data, the output or the base."""
         given = (self._call.data, self._call.output, self._source.bundle)
         return None if self._call.job.shared_files else local_of(given)
-
-    def _watch(self, running: Running) -> Outcome:
-        """Show what the workers tell until they end. Raises: what training raised; KeyboardInterrupt of the second."""
-        began, has_waited, has_asked = time.monotonic(), False, False
-        with TrainingLine(self._console) as line, interrupts_counted(2) as presses:
-            while True:
-                is_over = running.join()
-                self._take(running, line)
-                if is_over:
-                    return running.result()
-                if presses.count > 1 or (presses.count and not line.is_training):
-                    running.join(LAST_WAIT_S if not self._call.workers.most else 0)
-                    self._take(running, line)
-                    raise KeyboardInterrupt
-                if presses.count and not has_asked:
-                    has_asked = True
-                    running.ask_to_stop()
-                    line.say("Stopping after this step; Ctrl-C again stops at once")
-                if not line.is_training and not has_waited and time.monotonic() - began > WAIT_S:
-                    has_waited = True
-                    line.say(f"Still waiting for {self._call.workers} worker(s) to start: is the cluster busy?")
-
-    def _take(self, running: Running, line: TrainingLine) -> None:
-        for record in running.take():
-            line.show(record)
-            if record["kind"] in ("start", "checkpoint"):
-                self._saved |= {name: record[name] for name in self._saved if name in record}
 
 
 def _last_line(error: BaseException) -> str:

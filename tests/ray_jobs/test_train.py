@@ -17,6 +17,7 @@ from clipsum import storage
 from clipsum.errors import ItemError
 from clipsum.models.bundle import load_bundle
 from ray_jobs.cli import run
+from ray_jobs.train_owner import owned
 from tests.ray_jobs.training import STEPS, call, curve, records, steps_kept, write_embeddings, write_gaps
 
 
@@ -312,6 +313,16 @@ def test_the_record_of_a_run_over_an_archive_is_not_written_over(data, bundle, t
     assert run(call(data, record.parent, bundle)) == 2
     assert "holds a run over an archive (run.json): give another --output" in capsys.readouterr().err
     assert record.read_text() == "{}"
+
+
+def test_a_run_that_another_start_works_on_is_refused_and_left_alone(data, bundle, tmp_path, capsys):
+    output = tmp_path / "run"
+    with owned(str(output), print, beat_s=0.02):
+        assert run(call(data, output, bundle)) == 2
+        assert [path.name for path in output.iterdir()] == ["owner"]
+    complaint = capsys.readouterr().err
+    assert f"'{output}' is being trained by process {os.getpid()} on " in complaint
+    assert complaint.count("\n") == 1
 
 
 def test_a_cluster_that_is_not_there_is_one_line_and_the_output_is_free_for_another_call(
