@@ -38,6 +38,10 @@ class Source(Protocol):
     data: str
     bundle: str
 
+    def places(self) -> Iterable[str | None]:
+        """All that each worker reads, some of it maybe at paths of this machine."""
+        ...
+
     def look(self, base: Bundle) -> Looked:
         """Check that base, data and configuration fit, before any worker starts. Raises: UsageError."""
 
@@ -52,6 +56,10 @@ class StoredSource:
     data: str
     bundle: str
     job: TrainJob
+
+    def places(self) -> Iterable[str | None]:
+        """Embeddings, base and marks."""
+        return self.data, self.bundle, marks_place(self.job)
 
     def look(self, base: Bundle) -> Looked:
         """Open all and check it."""
@@ -76,7 +84,13 @@ class StoredSource:
 
 def marks_of(job: TrainJob) -> Mapping[str, Marks]:
     """What people marked in the videos, by their ids, where a scorer learns from it. Raises: UsageError."""
-    return read_marks(job.marks) if job.marks and job.objective.lambda_video else {}
+    place = marks_place(job)
+    return read_marks(place) if place else {}
+
+
+def marks_place(job: TrainJob) -> str | None:
+    """Where the marks are, if a scorer learns from them."""
+    return job.marks if job.objective.lambda_video else None
 
 
 def splits_of(data: EmbeddedSet, job: TrainJob) -> tuple[EmbeddedSet, EmbeddedSet]:

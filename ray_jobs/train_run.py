@@ -174,8 +174,8 @@ class TrainRun:
         )
 
     def _local_path(self) -> str | None:
-        """A path that other machines may not have, of the data, the output or the base."""
-        given = (self._call.data, self._call.output, self._source.bundle)
+        """A path that other machines may not have, of the output or of what workers read."""
+        given = (self._call.output, *self._source.places())
         return None if self._call.job.shared_files else local_of(given)
 
 

@@ -7,9 +7,10 @@ to n - 1 rows out, in an order that follows from the speed of blocks, and it can
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,9 +32,10 @@ from ray_jobs.jobs import EMBED
 from ray_jobs.pools import Machine
 from ray_jobs.stream import VideoStream, left_for, list_videos, video_source
 from ray_jobs.train_config import TrainJob
-from ray_jobs.train_data import Looked, choose, held_out, marks_of
+from ray_jobs.train_data import Looked, choose, held_out, marks_of, marks_place
 
 FOLDER = "validation"
+PLACES = ("uri", "transcript_uri")
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,6 +51,11 @@ class StreamSource:
     machine: Machine = field(default_factory=lambda: Machine(1))
     cpus: float = 1.0
     gpus: float = 0.0
+
+    def places(self) -> Iterable[str | None]:
+        """Manifest, base, marks, and every video with its transcript."""
+        found = (table[name].to_pylist() for table in (self.train, self.validation) for name in PLACES)
+        return chain((self.data, self.bundle, marks_place(self.job)), *found)
 
     def look(self, base: Bundle) -> Looked:
         """Check that every video has a reference. Raises: UsageError."""

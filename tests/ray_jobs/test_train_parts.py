@@ -8,6 +8,7 @@ from rich.console import Console
 from clipsum import storage
 from clipsum.errors import ItemError, UsageError
 from clipsum.training.workers import Solo
+from ray_jobs.cluster import local_of
 from ray_jobs.pools import Machine
 from ray_jobs.train_checkpoints import Checkpoints
 from ray_jobs.train_config import TrainJob, Workers, changes, configure, parse_workers
@@ -180,6 +181,12 @@ def test_scores_have_one_spelling():
     print_outcome(Console(file=out, width=200), Outcome("finished", 9, 9, best=best), 1.0, "run")
     assert f"{told} on validation, at step 4" in out.getvalue()
     assert f"{told} on validation" in RunRecord("run", {"step": 9, "total_steps": 9, "best": best}).summary()
+
+
+def test_marks_on_this_machine_are_told_where_they_are_read(tmp_path):
+    marks, learns = str(tmp_path / "marks.jsonl"), {"objective": {"lambda_video": 1.0}}
+    assert local_of(StoredSource("s3://b/emb", "kitchen-tiny", TrainJob(marks=marks, **learns)).places()) == marks
+    assert local_of(StoredSource("s3://b/emb", "kitchen-tiny", TrainJob(marks=marks)).places()) is None
 
 
 class OtherRefuses(Solo):

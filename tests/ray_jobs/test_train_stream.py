@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from clipsum import storage
 from clipsum.datasets.embedded import open_embedded
 from ray_jobs.cli import run
+from ray_jobs.cluster import local_of
+from ray_jobs.train_config import TrainJob
+from ray_jobs.train_stream import open_manifest
 from tests.ray_jobs.training import call, records, same_curve
 
 pytestmark = pytest.mark.usefixtures("two_cores")
@@ -48,6 +52,13 @@ def test_every_video_to_validate_on_is_there_once(streamed):
     assert open_embedded(str(streamed / "validation")).video_ids == ["v0", "v1", "v2"]
     for record in records(streamed, "validation"):
         assert [sample["video_id"] for sample in record["samples"]] == ["v0", "v1", "v2"]
+
+
+def test_videos_of_this_machine_are_told_also_where_their_manifest_is_on_s3(listing, bundle, s3, tmp_path):
+    place = f"{s3.uri}/list.jsonl"
+    storage.write_bytes(place, listing.read_bytes())
+    source = open_manifest(place, "a-bundle-of-the-package", TrainJob(), f"{s3.uri}/run")
+    assert local_of(source.places()) == json.loads(listing.read_text().splitlines()[0])["video"]
 
 
 def test_a_video_without_a_reference_is_refused_by_name(listing, bundle, tmp_path, capsys):
