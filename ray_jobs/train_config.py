@@ -20,7 +20,7 @@ class TrainJob(TrainConfig):
     `validation_split`: "auto" holds a tenth of the training videos out, chosen by a hash of their ids.
     `marks`: the manifest that says what people marked in the videos and asked of them, for the scorer to learn from.
     `checkpoint_every_s`: how much work a killed worker may lose, besides `checkpoint_every_steps`.
-    `use_gpu`: None takes GPUs where the cluster has any. `threads`: of torch, in each worker on a CPU.
+    `use_gpu`: None takes GPUs where there are any. `threads`: of torch, in each worker on a CPU.
     `max_failures`: so often dead workers are started again. `resize_check_s`: how often `--workers min:max` looks for
     room for more. `shared_files`: every machine of the cluster sees the same local paths. `stream`: how videos are
     decoded and encoded, where a manifest of them is trained on.

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import torch
+
 from clipsum.errors import UsageError
 from ray_jobs.pools import Machine
 from ray_jobs.train_config import TrainJob, Workers
@@ -22,12 +24,24 @@ class Placed(NamedTuple):
     placement: Placement
 
 
+def device_here(job: TrainJob) -> str:
+    """The device of this process, where it trains itself: a GPU where it has any, as workers would.
+
+    Raises: UsageError, one line, where it is to take a GPU and has none.
+    """
+    has_gpu = torch.cuda.is_available()
+    if job.use_gpu and not has_gpu:
+        raise UsageError("use_gpu=true: this process, which trains with --workers 0, sees no GPU: --set use_gpu=false")
+    return "cuda" if has_gpu and job.use_gpu is not False else "cpu"
+
+
 def place_workers(machine: Machine, workers: Workers, job: TrainJob, streams: bool = False) -> Placement:
     """A GPU for each worker where there are any, and a core, of few cores less where it `streams` videos beside it.
 
     Raises: UsageError, one line, where the least number of workers does not fit.
     """
     use_gpu = machine.gpus >= 1 if job.use_gpu is None else job.use_gpu
+    use_gpu = use_gpu if workers.most else device_here(job) != "cpu"
     most = max(1, workers.most)
     cpus = job.cpus_per_worker or (round(min(1.0, machine.cores / most / 2), 2) if streams else 1.0)
     later = f"or write --workers 1:{workers.most} to start with those that fit and take others when machines join"

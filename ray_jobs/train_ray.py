@@ -122,10 +122,10 @@ class Running:
             self._over.set()
 
 
-def train_here(task: Work) -> Running:
+def train_here(task: Work, device: str) -> Running:
     """Train in this process."""
     mailbox = Mailbox()
-    return Running(mailbox.take, mailbox.ask_to_stop, lambda: work(task, Solo(), "cpu", mailbox))
+    return Running(mailbox.take, mailbox.ask_to_stop, lambda: work(task, Solo(), device, mailbox))
 
 
 def train_on_ray(task: Work, workers: Workers, placement: Placement, job: TrainJob, scratch: str) -> Running:

@@ -26,7 +26,7 @@ from ray_jobs.cluster import connected, local_of
 from ray_jobs.train_config import TrainJob, Workers, changes
 from ray_jobs.train_data import StoredSource
 from ray_jobs.train_owner import Owner, owned
-from ray_jobs.train_place import Placed, place_workers
+from ray_jobs.train_place import Placed, device_here, place_workers
 from ray_jobs.train_progress import print_outcome
 from ray_jobs.train_ray import Running, train_here, train_on_ray
 from ray_jobs.train_record import RunRecord, open_record
@@ -96,6 +96,7 @@ class TrainRun:
         console: Console,
     ) -> None:
         self._call, self._source, self._record, self._owner, self._console = call, source, record, owner, console
+        self._device = "" if call.workers.most else device_here(call.job)
         self._head = {
             "name": call.output.rstrip("/").rpartition("/")[2],
             "base": f"{Path(source.bundle).name} {asked['base']['bundle_id']}",
@@ -152,13 +153,13 @@ class TrainRun:
     def _start(self, placed: Placed | None, stack: ExitStack) -> Running:
         call, source = self._call, self._source
         if placed is None:
-            return train_here(self._work(source))
+            return train_here(self._work(source), self._device)
         machine, placement = placed
         if isinstance(source, StreamSource):
             source.embed_validation(self._console)
             source = replace(source, machine=machine, cpus=placement.cpus, gpus=float(placement.use_gpu))
         if not call.workers.most:
-            return train_here(self._work(source))
+            return train_here(self._work(source), self._device)
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="clipsum-train-"))
         return train_on_ray(self._work(source), call.workers, placement, call.job, scratch)
 

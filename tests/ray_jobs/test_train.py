@@ -11,13 +11,17 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 from tensorboardX.proto.event_pb2 import Event
 
 from clipsum import storage
 from clipsum.errors import ItemError
 from clipsum.models.bundle import load_bundle
+from ray_jobs import train_run
 from ray_jobs.cli import run
 from ray_jobs.train_owner import owned
+from ray_jobs.train_ray import Running
+from ray_jobs.train_worker import Outcome
 from tests.ray_jobs.training import STEPS, call, curve, records, steps_kept, write_embeddings, write_gaps
 
 
@@ -289,6 +293,22 @@ def test_data_without_summaries_is_refused(bundle, tmp_path, capsys):
     data = write_embeddings(tmp_path / "emb", bundle, summary=None)
     assert run(call(data, tmp_path / "run", bundle)) == 2
     assert "no video of split 'train' has a summary" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("has_gpu", [False, True])
+def test_a_gpu_that_is_asked_for_is_taken_or_refused(data, bundle, tmp_path, capsys, monkeypatch, has_gpu):
+    taken = []
+
+    def train_here(task, device):
+        taken.append(device)
+        return Running(list, int, lambda: Outcome("finished", 1, 1))
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    monkeypatch.setattr(train_run, "train_here", train_here)
+    code = run(call(data, tmp_path / "run", bundle, settings=["use_gpu=true"]))
+    complaint = capsys.readouterr().err
+    assert (code, taken, complaint.count("\n")) == ((0, ["cuda"], 0) if has_gpu else (2, [], 1))
+    assert has_gpu or "sees no GPU: --set use_gpu=false" in complaint
 
 
 def test_embeddings_of_another_encoder_are_refused_naming_both_sides(data, tmp_path, capsys):

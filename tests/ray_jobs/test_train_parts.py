@@ -3,6 +3,7 @@
 import io
 
 import pytest
+import torch
 from rich.console import Console
 
 from clipsum import storage
@@ -13,7 +14,7 @@ from ray_jobs.pools import Machine
 from ray_jobs.train_checkpoints import Checkpoints
 from ray_jobs.train_config import TrainJob, Workers, changes, configure, parse_workers
 from ray_jobs.train_data import StoredSource, choose, held_out
-from ray_jobs.train_place import Placement, place_workers
+from ray_jobs.train_place import Placement, device_here, place_workers
 from ray_jobs.train_progress import TrainingLine, print_outcome
 from ray_jobs.train_record import RunRecord
 from ray_jobs.train_worker import Outcome, Work, work
@@ -70,6 +71,13 @@ def test_workers_that_do_not_fit_are_refused(machine, workers, said):
     with pytest.raises(UsageError) as caught:
         place_workers(machine, workers, TrainJob())
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(("has_gpu", "use_gpu", "device"), [(1, None, "cuda"), (1, False, "cpu"), (0, None, "cpu")])
+def test_training_in_this_process_takes_its_gpu_unless_told_otherwise(monkeypatch, has_gpu, use_gpu, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(has_gpu))
+    assert device_here(TrainJob(use_gpu=use_gpu)) == device
+    assert place_workers(Machine(4, 1), Workers(0, 0), TrainJob(use_gpu=use_gpu), True).use_gpu == (device == "cuda")
 
 
 def test_splits_are_chosen_by_name_and_what_is_not_there_is_said():
