@@ -69,7 +69,9 @@ class RunRecord:
         """Note how the start ended; None: by an error. Raises: ItemError."""
         ending = outcome.ending if outcome else "error"
         self.attempts[-1].update(ending=ending, wall_s=round(wall_s, 3))
-        best = {key: outcome.best[key] for key in ("step", "epoch", "metrics")} if outcome and outcome.best else None
+        best = self.values.get("best")  # stays where this start cannot tell
+        if outcome and outcome.best:
+            best = {key: outcome.best[key] for key in ("step", "epoch", "metrics")}
         told = {"step": outcome.step, "total_steps": outcome.total_steps, "best": best} if outcome else {}
         self._write(ending=ending, **told)
 

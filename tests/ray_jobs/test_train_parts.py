@@ -1,6 +1,7 @@
 """The parts of `clipsum train` by themselves: settings, places, checkpoints, the line of progress."""
 
 import io
+import json
 
 import pytest
 import torch
@@ -211,6 +212,16 @@ def test_no_worker_makes_its_trainer_where_another_refuses_for_they_would_wait_f
     source = StoredSource(write_embeddings(tmp_path / "emb", bundle), bundle, job)
     outcome = work(Work(str(tmp_path / "run"), source.trainer, None, None), OtherRefuses(), "cpu", None)
     assert (outcome.ending, outcome.message) == ("refused", "not so")
+
+
+def test_a_start_that_was_cut_off_leaves_the_best_as_it_was_known(tmp_path):
+    best = {"step": 4, "epoch": 0, "metrics": {"rouge2": 10.0}}
+    for number, outcome in enumerate((Outcome("interrupted", 5, 9, best=best), Outcome("interrupted", 7, 9), None)):
+        record = RunRecord(str(tmp_path), json.loads((tmp_path / "run.json").read_text()) if number else {})
+        record.begin("1")
+        record.end(outcome, 1.0)
+        assert json.loads((tmp_path / "run.json").read_text())["best"] == best
+    assert json.loads((tmp_path / "run.json").read_text())["step"] == 7
 
 
 def test_a_run_names_what_it_has_otherwise_than_its_recipe():
