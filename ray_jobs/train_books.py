@@ -41,16 +41,20 @@ def validation_record(report: ValidationReport) -> Record:
 
 
 class Books:
-    """Books of the run in `output` that goes on after `step` steps; `run` is what the page's head says of it."""
+    """Books of the run in `output` that goes on after `step` steps; `run` is what the page's head says of it.
+
+    Of it, `wall_s` is what earlier starts took, and `began_at` when this one began, in seconds since the epoch: books
+    are opened again within one start, where workers die.
+    """
 
     def __init__(self, output: str, step: int, run: Record) -> None:
         self._output, self._run = output, run
         self._records = [record for record in read_records(output) if record["step"] <= step]
-        self._earlier_s, self._opened_at = float(run.get("wall_s") or 0.0), time.monotonic()
+        self._earlier_s, self._began_at = float(run.get("wall_s") or 0.0), float(run.get("began_at") or time.time())
         self._scratch = tempfile.TemporaryDirectory(prefix="clipsum-books-")
         place = storage.join(output, TENSORBOARD)
         self._events = Path(self._scratch.name) if storage.is_s3(output) else Path(place)
-        self._writer = SummaryWriter(str(self._events), purge_step=step + 1 if step else None)
+        self._writer = SummaryWriter(str(self._events), purge_step=step + 1)
 
     @property
     def best(self) -> Record | None:
@@ -87,7 +91,7 @@ class Books:
             for path in self._events.glob("events.*"):
                 storage.upload(path, storage.join(self._output, TENSORBOARD, path.name))
         if page:
-            wall_s = self._earlier_s + time.monotonic() - self._opened_at
+            wall_s = self._earlier_s + max(0.0, time.time() - self._began_at)  # not monotonic: of another machine
             made = render_training({**self._run, **changes, "wall_s": wall_s}, self._records)
             storage.write_bytes(storage.join(self._output, REPORT), made.encode())
 

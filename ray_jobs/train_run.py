@@ -106,6 +106,7 @@ class TrainRun:
             "settings": call.job.deciding(),
             "changed": changes(call.job, call.recipe),
             "wall_s": record.wall_s,
+            "began_at": time.time(),
         }
         # what a start that is cut off can say of itself: where the next one goes on
         self._saved = {name: record.values.get(name, 0) for name in ("step", "total_steps")}

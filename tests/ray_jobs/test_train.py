@@ -4,7 +4,6 @@ import json
 import math
 import os
 import signal
-import struct
 import subprocess
 import sys
 from functools import partial
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tensorboardX.proto.event_pb2 import Event
 
 from clipsum import storage
 from clipsum.errors import ItemError
@@ -22,7 +20,7 @@ from ray_jobs.cli import run
 from ray_jobs.train_owner import owned
 from ray_jobs.train_ray import Running
 from ray_jobs.train_worker import Outcome
-from tests.ray_jobs.training import STEPS, call, curve, records, steps_kept, write_embeddings, write_gaps
+from tests.ray_jobs.training import STEPS, call, curve, events, records, steps_kept, write_embeddings, write_gaps
 
 
 @pytest.fixture(scope="module")
@@ -66,15 +64,6 @@ def test_the_run_says_what_it_was_asked_and_what_came_of_it(done, data):
     page = (done / "report.html").read_text()
     assert "15 of 15 steps on 20 videos" in page
     assert "Cut 6 carrots." in page
-
-
-def events(folder):
-    for path in sorted(Path(folder).glob("events.*")):
-        data, at = path.read_bytes(), 0
-        while at < len(data):
-            (length,) = struct.unpack_from("<Q", data, at)
-            yield Event.FromString(data[at + 12 : at + 12 + length])
-            at += 12 + length + 4
 
 
 def test_tensorboard_has_every_loss(done):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 
 import pytest
 import torch
@@ -9,9 +10,11 @@ from rich.console import Console
 
 from clipsum import storage
 from clipsum.errors import ItemError, UsageError
+from clipsum.training.loop import StepReport
 from clipsum.training.workers import Solo
 from ray_jobs.cluster import local_of
 from ray_jobs.pools import Machine
+from ray_jobs.train_books import Books
 from ray_jobs.train_checkpoints import Checkpoints
 from ray_jobs.train_config import TrainJob, Workers, changes, configure, parse_workers
 from ray_jobs.train_data import StoredSource, choose, held_out
@@ -19,7 +22,7 @@ from ray_jobs.train_place import Placement, device_here, place_workers
 from ray_jobs.train_progress import TrainingLine, print_outcome
 from ray_jobs.train_record import RunRecord
 from ray_jobs.train_worker import Outcome, Work, work
-from tests.ray_jobs.training import write_embeddings
+from tests.ray_jobs.training import events, write_embeddings
 
 
 def test_workers_are_a_number_or_a_range():
@@ -222,6 +225,22 @@ def test_a_start_that_was_cut_off_leaves_the_best_as_it_was_known(tmp_path):
         record.end(outcome, 1.0)
         assert json.loads((tmp_path / "run.json").read_text())["best"] == best
     assert json.loads((tmp_path / "run.json").read_text())["step"] == 7
+
+
+@pytest.mark.parametrize("step", [0, 4])
+def test_books_strike_out_what_tensorboard_has_of_steps_that_are_done_again_the_first_too(tmp_path, step):
+    books = Books(str(tmp_path), step, {})
+    books.step(StepReport(step + 1, 2.0, 50, 1e-4, 1.0))
+    books.flush()
+    books.close()
+    assert [each.step for each in events(tmp_path / "tensorboard") if each.HasField("session_log")] == [step + 1]
+
+
+def test_books_opened_again_within_a_start_count_its_time_from_its_beginning(tmp_path):
+    books = Books(str(tmp_path), 0, {"wall_s": 3600.0, "began_at": time.time() - 1800, "total_steps": 9})
+    books.flush(page=True)
+    books.close()
+    assert "in 1 h 30 min" in (tmp_path / "report.html").read_text()
 
 
 def test_a_run_names_what_it_has_otherwise_than_its_recipe():

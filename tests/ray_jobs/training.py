@@ -1,9 +1,11 @@
 """What the tests of `clipsum train` share: a small folder of embeddings, the call, and a look at the books."""
 
 import json
+import struct
 from pathlib import Path
 
 import pytest
+from tensorboardX.proto.event_pb2 import Event
 
 from clipsum import storage
 from clipsum.datasets.embedding_rows import Kind
@@ -82,3 +84,13 @@ def same_curve(output, expected, rel=1e-4):
     assert [step for step, _ in validations] == [step for step, _ in their_validations]
     for (_, metrics), (_, theirs) in zip(validations, their_validations, strict=True):
         assert metrics == pytest.approx(theirs, rel=1e-3, abs=1e-3)
+
+
+def events(folder):
+    """What TensorBoard reads."""
+    for path in sorted(Path(folder).glob("events.*")):
+        data, at = path.read_bytes(), 0
+        while at < len(data):
+            (length,) = struct.unpack_from("<Q", data, at)
+            yield Event.FromString(data[at + 12 : at + 12 + length])
+            at += 12 + length + 4
