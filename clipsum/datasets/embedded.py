@@ -85,6 +85,11 @@ class EmbeddedSet(Sequence[Embedded]):
         return ids
 
     @property
+    def summaries(self) -> list[str | None]:
+        """The reference of each video."""
+        return [self._tables[part].summary(row) for part, row in self._places.tolist()]
+
+    @property
     def without_pixels(self) -> list[str]:
         """Ids of the videos that have frames, whose pixels are not stored."""
         bare = pc.and_(pc.greater(self._ok["frames"], 0), pc.is_null(self._ok["size_px"]))

@@ -109,6 +109,11 @@ class EmbeddingTable:
             thumbnails=tuple(Thumbnail(**each) for each in self._value("thumbnails", row) or ()),
         )
 
+    def summary(self, row: int) -> str | None:
+        """The reference of a row, if it has one."""
+        found: str | None = self._value("summary", row)
+        return found
+
     def _value(self, name: str, row: int) -> Any:
         column = self._columns.get(name)
         return None if column is None else column[row].as_py()

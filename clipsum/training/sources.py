@@ -74,6 +74,7 @@ def identity(data: TrainData) -> str:
         sizes = sizes_of(videos)
         digest.update("\n".join([*_ids(videos), ""]).encode())
         digest.update(np.stack([sizes.frames, sizes.text, sizes.summary]).tobytes())
+        digest.update("\n".join([*_summaries(videos), ""]).encode())
     return f"{len(data.train)} videos, {len(data.validation)} for validation, {digest.hexdigest()[:12]}"
 
 
@@ -143,6 +144,11 @@ def _kinds(videos: Sequence[Embedded]) -> tuple[set[Kind], set[int]]:
     return {Kind(each.fingerprint, each.sampling, each.seek) for each in all_of}, {
         each.vectors.shape[1] for each in all_of if len(each.vectors)
     }
+
+
+def _summaries(videos: Sequence[Embedded]) -> list[str]:
+    found = videos.summaries if isinstance(videos, EmbeddedSet) else [video.summary for video in videos]
+    return [summary or "" for summary in found]
 
 
 def _ids(videos: Sequence[Embedded]) -> list[str]:

@@ -3,8 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from clipsum.datasets.embedded import open_embedded
 from clipsum.errors import UsageError
 from clipsum.training.sources import TrainData, identity
+from tests.datasets.embedded_folder import video, write_part
 from tests.models.tiny import frames
 from tests.training.runs import data_of, trainer, videos
 
@@ -74,5 +76,15 @@ def test_the_identity_of_data_knows_order_split_and_references(base):
     turned = replace(data, train=data.train[::-1])
     moved = replace(data, train=data.train[:-1], validation=[*data.validation, data.train[-1]])
     retold = replace(data, train=[replace(data.train[0], summary="Something else."), *data.train[1:]])
-    assert len({identity(each) for each in (data, turned, moved, retold)}) == 4
+    mirrored = replace(data, train=[replace(data.train[0], summary=data.train[0].summary[::-1]), *data.train[1:]])
+    assert len({identity(each) for each in (data, turned, moved, retold, mirrored)}) == 5
     assert identity(data) == identity(data_of(base))
+
+
+def test_the_identity_of_stored_data_knows_a_reference_of_the_same_length(tmp_path):
+    found = []
+    for words in ("Cut.", "Fry.", "Cut."):
+        write_part(str(tmp_path), 0, [video("a", summary=words), video("b", "validation")])
+        stored = open_embedded(str(tmp_path))
+        found.append(identity(TrainData(stored.of_split("train"), stored.of_split("validation"))))
+    assert found[0] == found[2] != found[1]
