@@ -1,0 +1,194 @@
+"""Pieces of a video into an mp4, decoded and encoded anew: cuts fall where they should, to the frame and the sample.
+
+Sound is laid out by its own times: what is missing is silence, so that it cannot drift away from the picture.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.container import OutputContainer
+from av.video.frame import PictureType, VideoFrame
+from av.video.reformatter import ColorRange
+from numpy.typing import NDArray
+
+from clipsum.errors import ItemError
+from clipsum.video.container import Media
+from clipsum.video.reel_streams import FAST_START, Piece, Track, lay, packets_from, sound_of, time_of
+
+MAX_SIDE_PX = 1920
+CLOCK = Fraction(1, 90_000)
+X264 = {"preset": "veryfast", "crf": "23", "profile": "high"}
+BACK_S = 10.0
+RATE = 48_000
+AAC_SAMPLES = 1024
+APART = RATE // 50  # sound that is so many samples from where it should be has a gap before it, or overlaps
+
+
+def encode_pieces(media: Media, again: Media, pieces: Sequence[Piece], path: Path) -> None:
+    """Write the pieces; `again` is the same video, for its sound.
+
+    Raises: ItemError corrupt where none of their pictures can be decoded.
+    """
+    sound = sound_of(again)
+    with av.open(path, "w", format="mp4", container_options=FAST_START) as output:
+        tracks: list[Track] = [_Pictures(media, output)]
+        if sound is not None:
+            tracks.append(_Sound(again, sound, output))
+        lay(tracks, pieces)
+
+
+def _decoded(media: Media, stream: Any, start_s: float) -> Iterator[tuple[float, Any]]:
+    """(time, frame) of one stream from the last before `start_s` on, or some before it.
+
+    Containers without an index are sought by guess: where that comes out too late, again from earlier.
+    """
+    for back_s in (0.0, BACK_S, math.inf):
+        frames = _decoded_from(media, stream, max(0.0, start_s - back_s))
+        first = next(frames, None)
+        if first is not None and (first[0] <= start_s or start_s <= back_s):
+            yield first
+            yield from frames
+            return
+
+
+def _decoded_from(media: Media, stream: Any, start_s: float) -> Iterator[tuple[float, Any]]:
+    """(time, frame) from the key packet before `start_s` on; what cannot be decoded is left out."""
+    packets = packets_from(media, stream, start_s)
+    stream.codec_context.flush_buffers()
+    packet: Any = True
+    while packet is not None:
+        packet = next(packets, None)
+        try:
+            frames = stream.codec_context.decode(packet)
+        except (av.FFmpegError, EOFError):
+            continue
+        yield from ((time_of(media, stream, frame.pts), frame) for frame in frames if frame.pts is not None)
+
+
+class _Pictures:
+    """Frames at their own times; the one that is on screen where a piece begins is its first."""
+
+    def __init__(self, media: Media, output: OutputContainer) -> None:
+        self._media, self._output = media, output
+        media.stream.codec_context.thread_count = 0
+        media.stream.codec_context.thread_type = "AUTO"
+        rate = media.stream.average_rate or media.stream.guessed_rate or Fraction(25)
+        self._to: Any = output.add_stream("libx264", rate=min(rate, Fraction(120)), options=X264)
+        self._to.codec_context.time_base = CLOCK
+        self._last: int | None = None
+
+    def write(self, piece: Piece) -> Iterator[float]:
+        """The frames that are on screen within the piece."""
+        on_screen, is_first = None, True
+        for time_s, frame in _decoded(self._media, self._media.stream, piece.start_s):
+            if time_s >= piece.end_s:
+                break
+            if time_s <= piece.start_s:
+                on_screen = frame
+                continue
+            if is_first and on_screen is not None:
+                self._add(on_screen, piece.at_s, True)
+            self._add(frame, piece.moved(time_s), is_first and on_screen is None)
+            is_first = False
+            yield piece.moved(time_s)
+        if is_first and on_screen is not None:
+            self._add(on_screen, piece.at_s, True)
+
+    def _add(self, frame: VideoFrame, at_s: float, opens: bool) -> None:
+        at = round(at_s / CLOCK)
+        if self._last is None:
+            self._set_up(frame)
+        elif at <= self._last:
+            return
+        picture = frame.reformat(self._to.width, self._to.height, "yuv420p", dst_color_range=ColorRange.MPEG)
+        picture.pts, picture.time_base, self._last = at, CLOCK, at
+        picture.pict_type = PictureType.I if opens else PictureType.NONE
+        self._output.mux(self._to.encode(picture))
+
+    def _set_up(self, frame: VideoFrame) -> None:
+        """As the first frame is: even sides of square pixels, its colours, and how players are to turn it."""
+        width = frame.width * float(self._media.stream.sample_aspect_ratio or 1)
+        scale = min(1.0, MAX_SIDE_PX / max(width, frame.height))
+        self._to.width, self._to.height = (max(2, round(side * scale / 2) * 2) for side in (width, frame.height))
+        self._to.pix_fmt = "yuv420p"
+        codec = self._to.codec_context
+        codec.color_range = ColorRange.MPEG
+        for name in ("colorspace", "color_primaries", "color_trc"):
+            setattr(codec, name, getattr(frame, name))
+        notes: Any = frame.side_data
+        if "DISPLAYMATRIX" in notes:
+            self._to.set_display_matrix(np.frombuffer(bytes(notes["DISPLAYMATRIX"]), np.int32).tolist())
+
+    def close(self) -> None:
+        """Write what the encoder holds back. Raises: ItemError where there was no picture at all."""
+        if self._last is None:
+            raise ItemError("corrupt", "reel", "none of the highlights' pictures could be decoded")
+        self._output.mux(self._to.encode(None))
+
+
+class _Sound:
+    """Samples where they belong: each piece of the reel has as many as it is long."""
+
+    def __init__(self, media: Media, stream: Any, output: OutputContainer) -> None:
+        self._media, self._from, self._output = media, stream, output
+        self._to: Any = output.add_stream("aac", rate=RATE)
+        self._to.layout = "stereo"
+        self._ready = np.zeros((2, 0), np.float32)
+        self._encoded = 0
+
+    def write(self, piece: Piece) -> Iterator[float]:
+        """The samples of the piece, silence where it has none."""
+        start, end = round(piece.at_s * RATE), round(piece.moved(piece.end_s) * RATE)
+        for where, samples in self._samples(piece):
+            if where >= end:
+                break
+            inside = samples[:, max(0, start - where) : end - where]
+            self._put(max(start, where), inside)
+            yield self._head / RATE
+        self._put(end, np.zeros((2, 0), np.float32))
+
+    def _samples(self, piece: Piece) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """(place in the reel, samples (2, N)), in the order of the stream, one after the other unless it has gaps."""
+        resampler, place = AudioResampler("fltp", "stereo", RATE), None
+        for time_s, frame in _decoded(self._media, self._from, piece.start_s):
+            told = round(piece.moved(time_s) * RATE)
+            place = told if place is None or abs(told - place) > APART else place
+            try:
+                frames = resampler.resample(frame)
+            except ValueError:  # channels or rate change on the way
+                resampler = AudioResampler("fltp", "stereo", RATE)
+                frames = resampler.resample(frame)
+            for each in frames:
+                samples = np.asarray(each.to_ndarray(), np.float32)
+                yield place, samples
+                place += samples.shape[1]
+
+    @property
+    def _head(self) -> int:
+        return self._encoded + self._ready.shape[1]
+
+    def _put(self, where: int, samples: NDArray[np.float32]) -> None:
+        """Samples at their place: silence up to there, and none twice."""
+        silence = np.zeros((2, max(0, where - self._head)), np.float32)
+        self._ready = np.concatenate([self._ready, silence, samples[:, max(0, self._head - where) :]], axis=1)
+        while self._ready.shape[1] >= AAC_SAMPLES:
+            self._encode(AAC_SAMPLES)
+
+    def _encode(self, count: int) -> None:
+        frame = AudioFrame.from_ndarray(np.ascontiguousarray(self._ready[:, :count]), format="fltp", layout="stereo")
+        frame.sample_rate, frame.pts, frame.time_base = RATE, self._encoded, Fraction(1, RATE)
+        self._ready, self._encoded = self._ready[:, count:], self._encoded + count
+        self._output.mux(self._to.encode(frame))
+
+    def close(self) -> None:
+        """Write the rest."""
+        if self._ready.shape[1]:
+            self._encode(self._ready.shape[1])
+        self._output.mux(self._to.encode(None))
