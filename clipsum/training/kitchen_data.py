@@ -17,7 +17,8 @@ from clipsum.models.batch import Item
 from clipsum.models.temporal import relative_times
 from clipsum.models.text import encode_source, encode_target
 from clipsum.records import Embeddings, Segment, Transcript
-from clipsum.training.modalities import Augmentation, vary
+from clipsum.training.kitchen_scoring import KitchenScoring
+from clipsum.training.modalities import Augmentation, asked, vary
 
 Sees = Literal["both", "text", "frames", "oracle"]
 FrameSet = Mapping[str, tuple[Embeddings, float]]  # video_id → embeddings and duration_s
@@ -45,10 +46,19 @@ class Reader:
 
 
 class KitchenExamples:
-    """`Dataset` over training videos and their frame embeddings."""
+    """`Dataset` over training videos and their frame embeddings. `scoring`: what teaches the scorer, if one learns."""
 
-    def __init__(self, videos: Sequence[Video], frames: FrameSet, reader: Reader, augmentation: Augmentation) -> None:
+    def __init__(
+        self,
+        videos: Sequence[Video],
+        frames: FrameSet,
+        reader: Reader,
+        augmentation: Augmentation,
+        scoring: KitchenScoring | None = None,
+        query_share: float = 0.5,
+    ) -> None:
         self.videos, self.frames, self.reader, self.augmentation = videos, frames, reader, augmentation
+        self.scoring, self.query_share = scoring, query_share
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -59,6 +69,9 @@ class KitchenExamples:
 
     def draw(self, index: int, rng: np.random.Generator) -> Item:
         """The video told anew, one modality perhaps left out, its frames thinned and blurred."""
-        video = self.videos[index]
-        item = self.reader.item(redraw_narration(video, rng), self.frames.get(video.video_id))
+        video = redraw_narration(self.videos[index], rng)
+        frames = self.frames.get(video.video_id)
+        item = self.reader.item(video, frames)
+        if self.scoring is not None and frames is not None:
+            item = asked(self.scoring.added(item, video, frames), self.query_share, rng)
         return vary(item, self.augmentation, rng)

@@ -12,17 +12,24 @@ from clipsum.config import Config
 from clipsum.datasets.kitchen.language import narration, oracle_narration, summary
 from clipsum.datasets.kitchen.recipe import Video
 from clipsum.models.batch import collate
-from clipsum.models.config import Generation, ModelConfig
+from clipsum.models.config import Generation, ModelConfig, ScorerConfig
+from clipsum.models.guidance import TextEncoder
 from clipsum.models.summarizer import ClipSum
 from clipsum.training.data import Batches
+from clipsum.training.heads import choose_heads
 from clipsum.training.kitchen_data import FrameSet, KitchenExamples, Reader, Sees
+from clipsum.training.kitchen_scoring import KitchenScoring
 from clipsum.training.loop import Optimisation, StepReport, make_optimizer, optimise
+from clipsum.training.losses import VideoLoss
 from clipsum.training.modalities import Augmentation
+from clipsum.training.objective import TEXT_ALONE, Objective
 from clipsum.training.tokenizer import train_tokenizer
 
 LONGEST = 128  # tokens; the longest narration has 96, the longest summary 69
 # The references repeat trigrams ("with the pan"), so that ban is lifted.
 GENERATION = Generation(num_beams=5, no_repeat_ngram_size=0, max_tokens=96)
+
+SCORER = ScorerConfig(ffn=256)
 
 
 class KitchenRecipe(Config):
@@ -39,6 +46,9 @@ class KitchenRecipe(Config):
     temporal_ffn: int = Field(default=256, ge=1)
     fusion: Literal["concat", "gated", "residual"] = "concat"
     context: Literal["text", "append"] = "append"
+    attention: Literal["global", "local"] = "global"
+    scorer: ScorerConfig | None = None
+    objective: Objective = TEXT_ALONE
     batch_size: int = Field(default=24, ge=1)
     optimisation: Optimisation = Optimisation(steps=1_500, learning_rate=2e-3, warmup_steps=100)
     augmentation: Augmentation = Augmentation()
@@ -46,6 +56,20 @@ class KitchenRecipe(Config):
     def without_temporal_encoder(self) -> "KitchenRecipe":
         """The same, for frames as a set without order."""
         return self.model_copy(update={"temporal_layers": 0})
+
+    def with_scorer(
+        self, mode: Literal["supervised", "unsupervised"], writes: bool, local: bool = False
+    ) -> "KitchenRecipe":
+        """The same with a scorer that learns, beside the summaries or, unless the model `writes` any, alone.
+
+        Unsupervised it learns from no query: how well one fits is then the encoder's own cosine.
+        """
+        objective = Objective(lambda_text=float(writes), lambda_video=1.0, query_share=0.25)
+        if mode == "unsupervised":
+            video = VideoLoss(mode=mode, diversity=1.0, reconstruction=1.0)
+            objective = objective.model_copy(update={"video": video, "query_share": 0.0})
+        attention: Literal["global", "local"] = "local" if local else "global"
+        return self.model_copy(update={"scorer": SCORER, "objective": objective, "attention": attention})
 
     def with_seed(self, seed: int) -> "KitchenRecipe":
         """The same, from another seed: other initial weights, other batches, other draws."""
@@ -95,6 +119,9 @@ def new_model(recipe: KitchenRecipe, vocabulary: int, visual_width: int) -> Clip
         temporal_ffn=recipe.temporal_ffn,
         fusion=recipe.fusion,
         context=recipe.context,
+        attention=recipe.attention,
+        cross_attention=recipe.attention,
+        scorer=recipe.scorer,
         dropout=recipe.dropout,
         max_text_tokens=LONGEST,
         generation=GENERATION,
@@ -108,21 +135,27 @@ def train_kitchen(
     recipe: KitchenRecipe,
     sees: Sees = "both",
     on_step: Callable[[StepReport], None] | None = None,
+    encoder: TextEncoder | None = None,
+    start: ClipSum | None = None,
 ) -> Trained:
     """Train on these videos: a function of its arguments, to the bit on one CPU thread.
 
+    `encoder`: that of the frames, for the texts that guide a scorer. `start`: a model of the recipe to go on from.
     Raises: ValueError where a video has no frames; TrainingDivergedError.
     """
     if missing := [video.video_id for video in videos if video.video_id not in frames]:
         raise ValueError(f"{len(missing)} videos have no embeddings, the first is {missing[0]}: embed them first")
     tokenizer = kitchen_tokenizer(videos)
     width = frames[videos[0].video_id][0].vectors.shape[1]
-    model = new_model(recipe, len(tokenizer), width)
+    model = start or new_model(recipe, len(tokenizer), width)
+    choose_heads(model, recipe.objective)
     reader = Reader(tokenizer, sees, LONGEST, LONGEST)
     seed = recipe.optimisation.seed
-    examples = KitchenExamples(videos, frames, reader, recipe.augmentation)
+    scoring = KitchenScoring(videos, encoder) if recipe.objective.lambda_video and encoder else None
+    examples = KitchenExamples(videos, frames, reader, recipe.augmentation, scoring, recipe.objective.query_share)
     batches = Batches(examples, recipe.batch_size, tokenizer.pad_token_id, seed)
-    for report in optimise(model, make_optimizer(model, recipe.optimisation), batches, recipe.optimisation):
+    once = recipe.optimisation
+    for report in optimise(model, make_optimizer(model, once), batches, once, objective=recipe.objective):
         if on_step:
             on_step(report)
     return Trained(model.eval(), reader)

@@ -25,7 +25,9 @@ from clipsum.models.summarizer import ClipSum
 from clipsum.training.embed import embed_manifest
 from clipsum.training.frames import read_frames
 from clipsum.training.kitchen_card import FIGURES, Sizes, card, slots_read
+from clipsum.training.kitchen_highlights import calibrated, with_scorer
 from clipsum.training.kitchen_recipe import KitchenRecipe, Trained, write_summaries
+from clipsum.training.loop import StepReport
 from clipsum.training.quality import train_or_load
 from clipsum.training.quality_figures import score
 from clipsum.training.quality_parts import Part, read_parts
@@ -105,14 +107,19 @@ def embed_splits(work: Path, config: BuildConfig) -> None:
 
 
 def write_bundle(work: Path, config: BuildConfig, place: str) -> None:
-    """Train ClipSum, and text-only beside it, score both where nothing was trained, and save the former."""
+    """Train ClipSum, and text-only beside it, score both where nothing was trained, and save the former with a scorer.
+
+    The scorer comes last and alone: the summaries are those of the model without it.
+    """
     parts = read_parts(work / "embeddings")
     models = work / "models"
     models.mkdir(exist_ok=True)
     trained = {name: train_or_load(name, 0, parts, config.clipsum, models) for name in ("both", "text")}
     encoder = load_clip(str(work / "tiny-clip"))
     metrics = _summary_scores(trained, parts) | _slots_read(encoder, work / "corpus", config.clip_frames_a_video)
-    model, steps = trained["both"].model, config.clipsum.optimisation.steps
+    scoring = with_scorer(trained["both"], parts, config.clipsum, encoder, models / "scorer-0.safetensors", _on_step)
+    metrics |= calibrated(scoring, parts, encoder)
+    model, steps = scoring.model, config.clipsum.optimisation.steps
     save_bundle(
         place,
         model=model,
@@ -157,6 +164,11 @@ def _sizes(clip: Path, model: ClipSum) -> Sizes:
         clipsum=parameters,
         megabytes=(weights.stat().st_size + 4 * parameters) / 1e6,
     )
+
+
+def _on_step(report: StepReport) -> None:
+    if report.step % 100 == 99:
+        _say(f"scorer step {report.step + 1} loss {report.loss:.3f}")
 
 
 def _say(line: str) -> None:

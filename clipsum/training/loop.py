@@ -99,6 +99,7 @@ def optimise(
     batches: Callable[[int], Sequence[MicroBatch]],
     config: Optimisation,
     start_step: int = 0,
+    objective: Objective = TEXT_ALONE,
 ) -> Iterator[StepReport]:
     """Train `model` from `start_step` to `config.steps`; the caller looks at it, or saves it, between two steps.
 
@@ -108,12 +109,13 @@ def optimise(
 
     Raises: TrainingDivergedError.
     """
-    rule = Rule(config.clip_norm, config.label_smoothing)
+    rule = Rule(config.clip_norm, config.label_smoothing, objective=objective)
     for step in range(start_step, config.steps):
         seed_step(config.seed, step)
         micro_batches = batches(step)
         tokens = sum(int((batch["labels"] != IGNORED_LABEL).sum()) for batch in micro_batches)
-        yield update(model, optimizer, micro_batches, tokens, config.rate(step), rule, step)
+        videos = sum(map(objective.count_batch, micro_batches))
+        yield update(model, optimizer, micro_batches, tokens, config.rate(step), rule, step, videos=videos)
 
 
 def seed_step(seed: int, step: int, rank: int = 0) -> None:

@@ -20,13 +20,15 @@ class Objective(Config):
     """`lambda_text`, `lambda_video`: weights of the two heads' losses; with 0 a head neither learns nor is computed.
 
     `query_share`: how often, where a video has queries, the scorer is trained on one of them and not on the generic
-    case. `video`: what the loss of frame scores is made of.
+    case. `video`: what the loss of frame scores is made of. `learn_temporal` False leaves the temporal encoder as it
+    is: a scorer then joins a trained summarizer without changing a summary.
     """
 
     lambda_text: float = Field(default=1.0, ge=0)
     lambda_video: float = Field(default=0.0, ge=0)
     query_share: float = Field(default=0.5, ge=0, le=1)
     video: VideoLoss = VideoLoss()
+    learn_temporal: bool = True
 
     @model_validator(mode="after")
     def _something(self) -> "Objective":
@@ -43,6 +45,14 @@ class Objective(Config):
     def count(self, items: Sequence[Item]) -> int:
         """How many of the items the loss of frame scores is taken of."""
         return sum(self.scores(item) for item in items)
+
+    def count_batch(self, batch: Mapping[str, Tensor]) -> int:
+        """The same of items that are collated."""
+        if not self.lambda_video or "frames" not in batch:
+            return 0
+        if self.video.mode == "unsupervised":
+            return int(batch["frame_mask"].any(dim=1).sum())
+        return int(batch["marked"].sum()) if "marked" in batch else 0
 
 
 TEXT_ALONE = Objective()

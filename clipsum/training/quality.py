@@ -1,18 +1,17 @@
-"""Q1 to Q3 on the kitchen corpus: train every condition from several seeds, score the test splits once, print tables.
+"""Q1 to Q5 and Q7 on the kitchen corpus: train every condition from several seeds, score the test splits once.
 
     python -m clipsum.training.quality [--output DIR] [--corpus DIR] [--bundle NAME]
 
-Renders and embeds what is missing of the corpus, with the frozen encoder of a bundle; then about 45 CPU minutes of
-training. Embeddings, weights and summaries are kept in the output folder, each written whole; a second start goes on
-with what is missing. Nothing is chosen by what the test splits say.
+Renders and embeds what is missing of the corpus, with the frozen encoder of a bundle; then about 80 CPU minutes of
+training, and tables. Embeddings, weights, summaries and figures of frame scores are kept in the output folder, each
+written whole; a second start goes on with what is missing. Nothing is chosen by what the test splits say.
 """
 
 import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +21,11 @@ from safetensors.torch import load_model, save_model
 
 from clipsum.config import DEFAULT_BUNDLE
 from clipsum.errors import UsageError
+from clipsum.models.bundle import load_bundle
+from clipsum.models.guidance import TextEncoder
+from clipsum.training.highlight_figures import highlight_figures
+from clipsum.training.highlight_quality import SCORED, baselines, score_parts
+from clipsum.training.highlight_table import highlights_markdown
 from clipsum.training.kitchen_data import FrameSet, Reader, Sees
 from clipsum.training.kitchen_recipe import (
     LONGEST,
@@ -33,6 +37,7 @@ from clipsum.training.kitchen_recipe import (
     write_summaries,
 )
 from clipsum.training.loop import StepReport
+from clipsum.training.quality_conditions import CONDITIONS, OF_HIGHLIGHTS, OF_SUMMARIES
 from clipsum.training.quality_figures import figures
 from clipsum.training.quality_parts import PARTS, Part, make_parts, mismatched
 from clipsum.training.quality_table import markdown
@@ -40,33 +45,25 @@ from clipsum.training.quality_table import markdown
 Texts = dict[str, str]  # video_id → summary
 
 
-@dataclass(frozen=True)
-class Condition:
-    """What a model sees in training and test, and whether its frames have an order."""
-
-    sees: Sees
-    temporal: bool = True
-
-
-CONDITIONS: dict[str, Condition] = {
-    "both": Condition("both"),
-    "text": Condition("text"),
-    "oracle": Condition("oracle"),
-    "frames": Condition("frames"),
-    "no-temporal": Condition("both", temporal=False),
-}
-
-
-def train_or_load(name: str, seed: int, parts: Mapping[str, Part], recipe: KitchenRecipe, folder: Path) -> Trained:
+def train_or_load(
+    name: str,
+    seed: int,
+    parts: Mapping[str, Part],
+    recipe: KitchenRecipe,
+    folder: Path,
+    encoder: TextEncoder | None = None,
+) -> Trained:
     """The model of a condition and seed: from its weights in `folder`, else trained and put there.
 
+    `encoder`: that of the frames, where a scorer learns.
     Raises: UsageError where the weights there come from another recipe or other embeddings.
     """
     condition, train, path = CONDITIONS[name], parts["train"], folder / f"{name}-{seed}.safetensors"
-    chosen = recipe.with_seed(seed) if condition.temporal else recipe.with_seed(seed).without_temporal_encoder()
+    chosen = condition.recipe(recipe, seed)
     origin = {"recipe": chosen.model_dump_json(), "fingerprint": train.one.fingerprint}
     if not path.exists():
-        trained = train_kitchen(train.videos, train.frames, chosen, condition.sees, _progress(f"{name}-{seed}"))
+        progress = _progress(f"{name}-{seed}")
+        trained = train_kitchen(train.videos, train.frames, chosen, condition.sees, progress, encoder)
         save_model(trained.model, str(path.with_suffix(".part")), metadata=origin)
         path.with_suffix(".part").rename(path)
         return trained
@@ -80,6 +77,8 @@ def train_or_load(name: str, seed: int, parts: Mapping[str, Part], recipe: Kitch
 
 def write_all(name: str, trained: Trained, parts: Mapping[str, Part]) -> dict[str, Texts]:
     """Summaries of the splits; of "both" also those with missing or another video's frames, and of long videos."""
+    if not CONDITIONS[name].writes:
+        return {}
     texts = {split: _texts(trained, parts[split], parts[split].frames) for split in ("validation", "test", "ood")}
     if name != "both":
         return texts
@@ -92,10 +91,17 @@ def write_all(name: str, trained: Trained, parts: Mapping[str, Part]) -> dict[st
     return texts
 
 
-def run(name: str, seed: int, parts: Mapping[str, Part], recipe: KitchenRecipe, folder: Path) -> Path:
-    """One condition from one seed, unless its summaries are there already; returns their path.
+def run(
+    name: str,
+    seed: int,
+    parts: Mapping[str, Part],
+    recipe: KitchenRecipe,
+    folder: Path,
+    encoder: TextEncoder | None = None,
+) -> Path:
+    """One condition from one seed, unless its summaries and scores are there already; returns their path.
 
-    Raises: UsageError where those come from another recipe or other embeddings.
+    `encoder`: as of `train_or_load`. Raises: UsageError where those come from another recipe or other embeddings.
     """
     path = folder / f"{name}-{seed}.json"
     origin = {"recipe": recipe.model_dump(mode="json"), "fingerprint": parts["train"].one.fingerprint}
@@ -103,13 +109,15 @@ def run(name: str, seed: int, parts: Mapping[str, Part], recipe: KitchenRecipe, 
         _check_origin(path, json.loads(path.read_text()), origin)
         return path
     started = time.process_time()
-    trained = train_or_load(name, seed, parts, recipe, folder)
+    trained = train_or_load(name, seed, parts, recipe, folder, encoder)
+    scored = trained.model.scorer is not None and encoder is not None
     row = {
         "condition": name,
         "seed": seed,
         **origin,
         "parameters": sum(weights.numel() for weights in trained.model.parameters()),
         "texts": write_all(name, trained, parts),
+        "frames": score_parts(trained.model, parts, encoder) if scored and encoder else {},
         "cpu_s": round(time.process_time() - started, 1),
     }
     path.with_suffix(".part").write_text(json.dumps(row))
@@ -119,7 +127,7 @@ def run(name: str, seed: int, parts: Mapping[str, Part], recipe: KitchenRecipe, 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Train what is missing, then write `quality.json` and `quality.md` from all that is there."""
-    parser = argparse.ArgumentParser(prog="python -m clipsum.training.quality", description="Q1 to Q3 on the kitchen")
+    parser = argparse.ArgumentParser(prog="python -m clipsum.training.quality", description="Q1 to Q7 on the kitchen")
     parser.add_argument("--output", type=Path, default=Path("build/quality"), help="folder for all that is made")
     parser.add_argument("--corpus", type=Path, default=Path("build/kitchen-tiny/corpus"), help="folder of its splits")
     parser.add_argument("--bundle", default=DEFAULT_BUNDLE, help="bundle whose encoder embeds the frames")
@@ -130,19 +138,40 @@ def main(words: Sequence[str] | None = None) -> None:
     given.output.mkdir(parents=True, exist_ok=True)
     try:
         parts = make_parts(given.corpus, given.output / "embeddings", given.bundle)
+        encoder = load_bundle(given.bundle).encoder(precision="fp32")
         for seed in range(given.seeds):
             for name in given.only:
-                run(name, seed, parts, KitchenRecipe(), given.output)
+                run(name, seed, parts, KitchenRecipe(), given.output, encoder)
     except UsageError as error:
         parser.error(str(error))
-    paths = [given.output / f"{name}-{seed}.json" for name in CONDITIONS for seed in range(given.seeds)]
+    (given.output / "quality.md").write_text(table := "".join(_tables(given.output, given.seeds, parts)))
+    sys.stdout.write(table)
+
+
+def _tables(folder: Path, seeds: int, parts: Mapping[str, Part]) -> Iterator[str]:
+    """The tables whose runs are all there, each also as plain data in `folder`."""
+    videos = {name: part.videos for name, part in parts.items()}
+    if rows := _rows(folder, OF_SUMMARIES, seeds):
+        found = figures(rows, videos)
+        _keep(folder / "quality.json", found)
+        yield markdown(found) + "\n"
+    if rows := _rows(folder, OF_HIGHLIGHTS, seeds):
+        found = highlight_figures(rows, {split: baselines(parts[split]) for split in SCORED}, videos)
+        _keep(folder / "highlights.json", found)
+        yield highlights_markdown(found)
+
+
+def _rows(folder: Path, names: Sequence[str], seeds: int) -> list[dict[str, Any]]:
+    """The records of all these runs, none where one is missing."""
+    paths = [folder / f"{name}-{seed}.json" for name in names for seed in range(seeds)]
     if missing := [path.stem for path in paths if not path.exists()]:
-        sys.stderr.write(f"no table yet: {', '.join(missing)} missing\n")
-        return
-    found = figures([json.loads(path.read_text()) for path in paths], {name: p.videos for name, p in parts.items()})
-    (given.output / "quality.json").write_text(json.dumps(found, indent=2) + "\n")
-    (given.output / "quality.md").write_text(markdown(found))
-    sys.stdout.write(markdown(found))
+        sys.stderr.write(f"a table less: {', '.join(missing)} missing\n")
+        return []
+    return [json.loads(path.read_text()) for path in paths]
+
+
+def _keep(path: Path, found: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(found, indent=2) + "\n")
 
 
 def _check_origin(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

@@ -33,10 +33,10 @@ def _protocol(protocol: Mapping[str, Any]) -> list[str]:
 
 def _targets(found: Mapping[str, Any]) -> list[str]:
     rows = [
-        (line["target"], line["limit"], _figure(line["test"]), _figure(line["ood"]), "yes" if line["met"] else "**no**")
+        (line["target"], line["limit"], figure(line["test"]), figure(line["ood"]), "yes" if line["met"] else "**no**")
         for line in found["targets"]
     ]
-    return _table(("target", "limit", "test", "out of distribution", "met"), rows)
+    return table(("target", "limit", "test", "out of distribution", "met"), rows)
 
 
 def _vision(found: Mapping[str, Any]) -> list[str]:
@@ -59,7 +59,7 @@ def _vision(found: Mapping[str, Any]) -> list[str]:
             for name, label in _SYSTEMS.items()
             if split in found["scores"][name]
         ]
-        lines += [*([""] if lines else []), f"**{title}**", "", *_table(("model", *head), rows)]
+        lines += [*([""] if lines else []), f"**{title}**", "", *table(("model", *head), rows)]
     return lines
 
 
@@ -72,14 +72,16 @@ def _seeking(found: Mapping[str, Any]) -> list[str]:
         for seek, view in _SEEKS.items()
     ]
     head = ("seek", "triples of", "ROUGE-L", "hidden slots, %", "τ, shuffled narration")
-    return ["**Long GOPs** (text and frames)", "", *_table(head, rows), ""]
+    return ["**Long GOPs** (text and frames)", "", *table(head, rows), ""]
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a Markdown table."""
     return ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
 
 
-def _figure(value: Any) -> str:
+def figure(value: Any) -> str:
+    """A number, a difference with its interval, or a dash."""
     if value is None:
         return "–"
     if isinstance(value, Mapping):
