@@ -1,4 +1,4 @@
-"""`clipsum report DIR`: make the report of a run again from its rows; `--export DIR2` writes files for each video."""
+"""`clipsum report DIR`: make the report of a run again; `--export` and `--reel` write files of each video."""
 
 import sys
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from clipsum.reports.export import export_rows
 from clipsum.reports.page import render_report
 from clipsum.rows import SCHEMA
 from ray_jobs import parts, run_record
+from ray_jobs.reels import cut_reels, lines_of
 
 HEAVY = ("thumbnails", "frame_times_s", "frame_exact", "frame_scores")
 """Columns that only a card needs: nine tenths of what rows hold."""
@@ -24,10 +25,14 @@ def report(
     export: Annotated[
         str | None, typer.Option(metavar="DIR2", help="Also write a text, a .vtt and a JSON per video here.")
     ] = None,
+    reel: Annotated[
+        str | None, typer.Option(metavar="DIR3", help="Also cut each video's highlights into an mp4 here.")
+    ] = None,
 ) -> int:
     """Make report.html again from the rows of a run."""
-    if export is not None:
-        storage.check_writable(export)
+    for place in (export, reel):
+        if place is not None:
+            storage.check_writable(place)
     try:
         found = parts.uris(output)
     except ItemError as error:
@@ -39,7 +44,15 @@ def report(
     if export is not None:
         rows = parts.read_rows(output, settings=run.get("settings"))
         print(f"Wrote {export_rows(rows, export):,} files to {export}")
-    return 0
+    return 0 if reel is None else _cut_reels(output, run.get("settings"), reel)
+
+
+def _cut_reels(output: str, settings: str | None, place: str) -> int:
+    """Returns 0, or 1 where none of the videos that have highlights has a reel."""
+    done = cut_reels(parts.read_rows(output, settings=settings), place)
+    for line in lines_of(done, place):
+        print(line)
+    return 1 if done.without and not done.written else 0
 
 
 def place_of(output: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clipsum.config import DEFAULT_BUNDLE, Sampling
+from clipsum.config import Sampling
 from clipsum.errors import UsageError
 from clipsum.highlights.moments import MomentFinder, Watched
 from clipsum.highlights.select import HighlightConfig
@@ -129,11 +129,11 @@ def test_frames_past_the_stated_end_and_a_video_of_no_length_lose_no_row(finder,
     assert all(each.start_s >= 0 for each in finder.find([replace(video, embeddings=early)])[0].highlights)
 
 
-def test_a_bundle_without_a_scorer_finds_nothing_and_loads_no_second_encoder():
-    summarizer = Summarizer(load_bundle(DEFAULT_BUNDLE))
-    if summarizer.bundle.manifest.model.scorer is not None:
-        pytest.skip("the bundle that ships has a scorer")
-    assert MomentFinder(summarizer).find([Watched(None, SAID, 30.0)]) == [None]
+def test_a_bundle_without_a_scorer_finds_nothing_and_loads_no_second_encoder(tmp_path, monkeypatch):
+    write_bundle(str(tmp_path / "b"), tmp_path / "clip", sampling=Sampling(frames=8))
+    summarizer = Summarizer(load_bundle(str(tmp_path / "b")))
+    monkeypatch.setattr(type(summarizer.bundle), "encoder", None)
+    assert MomentFinder(summarizer).find([_watched(summarizer)]) == [None]
 
 
 def test_embeddings_of_another_encoder_are_refused(finder):

@@ -2,11 +2,11 @@
 
 import json
 
+import av
 import numpy as np
 import pytest
 
-from clipsum.config import DEFAULT_BUNDLE, Sampling
-from clipsum.models.bundle import read_manifest
+from clipsum.config import Sampling
 from clipsum.models.config import ScorerConfig
 from ray_jobs import parts
 from ray_jobs.cli import run
@@ -165,8 +165,29 @@ def test_a_video_that_fails_while_it_is_scored_keeps_no_more_pictures_than_other
         assert (row["reason"], row["highlights"], len(row["thumbnails"])) == ("model_error", None, 5)
 
 
-def test_the_bundle_that_ships_refuses_questions_as_long_as_it_has_no_scorer(kitchen, tmp_path, capsys):
-    if read_manifest(DEFAULT_BUNDLE)[0].model.scorer is not None:
-        pytest.skip("it has one")
-    assert _summarize(kitchen, tmp_path / "out", DEFAULT_BUNDLE, "--query", "onion") == 2
-    assert "'kitchen-tiny' has no scorer" in capsys.readouterr().err.replace("\n", " ")
+def test_report_cuts_a_reel_of_each_videos_highlights_beside_its_chapters(asked, tmp_path, capsys):
+    assert run(["report", str(asked), "--export", str(tmp_path / "files"), "--reel", str(tmp_path / "files")]) == 0
+    assert "Wrote 3 reels of" in capsys.readouterr().out
+    for row in _rows(asked).values():
+        (reel,) = (tmp_path / "files").glob(f"*{row['video_id']}.mp4")
+        with av.open(str(reel)) as container:
+            assert container.duration / 1e6 <= BUDGET * row["duration_s"] + 0.15
+        chapters = reel.with_suffix(".vtt").read_text()
+        assert chapters.count("-->") == len(row["chapters"])
+        assert row["chapters"][0]["title"] in chapters.replace("&amp;", "&")
+
+
+def test_a_video_that_is_gone_costs_its_own_reel_only_and_is_named(asked, kitchen, scoring, tmp_path, capsys):
+    video = tmp_path / "videos" / "gone.mp4"
+    video.parent.mkdir()
+    video.write_bytes(sorted(kitchen.rglob("*.mp4"))[0].read_bytes())
+    assert _summarize(video, tmp_path / "out", scoring) == 0
+    video.unlink()
+    assert run(["report", str(tmp_path / "out"), "--reel", str(tmp_path / "reels")]) == 1
+    assert "gone.mp4: not_found" in capsys.readouterr().out.replace("\n", "")
+
+
+def test_a_run_without_highlights_has_no_reels_and_says_what_would_help(kitchen, bundle, tmp_path, capsys):
+    assert _summarize(kitchen, tmp_path / "out", bundle) == 0
+    assert run(["report", str(tmp_path / "out"), "--reel", str(tmp_path / "reels")]) == 0
+    assert "No reels: no row has highlights" in capsys.readouterr().out
