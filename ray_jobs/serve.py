@@ -1,6 +1,7 @@
 """`clipsum serve --bundle B`: summaries by request, on replicas that scale by themselves."""
 
 import logging
+import os
 import signal
 import threading
 from typing import Annotated
@@ -28,13 +29,14 @@ def serve(
     from ray_jobs.cluster import connected, local_of
     from ray_jobs.serve_app import build
     from ray_jobs.serve_config import ServeConfig
-    from ray_jobs.serve_proxy import start
+    from ray_jobs.serve_proxy import ENVIRONMENT, start
 
     named = [] if bundle == DEFAULT_BUNDLE else [f"bundle={bundle}"]
     loaded = load(ServeConfig, config, [*named, f"host={host}", *(settings or [])])
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())  # whoever ends a service so waits for it to drain
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    os.environ.update(ENVIRONMENT)
     with connected(address, local_of([loaded.bundle])):
         app = build(loaded)
         start(host, port, loaded.deadline_s)

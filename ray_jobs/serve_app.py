@@ -5,10 +5,10 @@ import os
 from ray import serve
 from ray.serve import Application
 
-from clipsum.models.bundle import load_bundle
 from clipsum.serving.keys import VARIABLE, ApiKey, KeyRing, check_bind, keys_of, read_keys
 from ray_jobs.cluster import connected
 from ray_jobs.pools import Machine
+from ray_jobs.serve_bundle import described, pointer_of
 from ray_jobs.serve_config import ServeConfig, admitted, options, settled
 from ray_jobs.serve_decode import Decoder
 from ray_jobs.serve_ingress import Ingress, Shape
@@ -26,10 +26,12 @@ def build(args: ServeConfig) -> Application:
         settings = stage_settings(args, args.bundle, machine)
         decode = serve.deployment(Decoder, name="Decode", **options(args, "decode", machine))
         summarize = serve.deployment(Writer, name="Summarize", **options(args, "summarize", machine))
-        writers = settled(args, "summarize", machine).max_replicas or 1
-        shape = Shape(settled(args, "ingress", machine).max_replicas or 1, admitted(args, machine), writers)
+        most = {part: settled(args, part, machine).max_replicas or 1 for part in ("ingress", "summarize")}
+        shape = Shape(most["ingress"], admitted(args, machine), most["summarize"])
         ingress = serve.deployment(serve.ingress()(Ingress), name="Ingress", **options(args, "ingress", machine))
-    return ingress.bind(args, settings, keys, decode.bind(settings, args.sources), summarize.bind(settings), shape)
+    return ingress.bind(
+        args, settings, keys, decode.bind(settings, args.sources), summarize.bind(settings, pointer_of(args)), shape
+    )
 
 
 def keys_for(args: ServeConfig) -> tuple[ApiKey, ...]:
@@ -40,19 +42,12 @@ def keys_for(args: ServeConfig) -> tuple[ApiKey, ...]:
 
 def stage_settings(args: ServeConfig, name: str, machine: Machine) -> StageSettings:
     """What every part has to know of a bundle. Raises: UsageError where it is none."""
-    bundle = load_bundle(name)
     gpus = options(args, "summarize", machine)["ray_actor_options"]["num_gpus"]
     device, threads = ("cuda" if gpus else "cpu"), max(1, min(THREADS, int(machine.widest)))
     return StageSettings(
-        bundle=bundle.name_elsewhere(name),
-        bundle_id=bundle.bundle_id,
-        fingerprint=bundle.manifest.fingerprint,
-        preprocessing=bundle.manifest.encoder.preprocessing,
-        sampling=bundle.manifest.sampling,
-        seek=bundle.manifest.seek,
+        **described(name),
         limits=args.limits,
         thumbnails=args.thumbnails,
-        scores=bundle.manifest.model.scorer is not None,
         highlights=args.highlights,
         encode_threads=threads,
         summarize_threads=threads,

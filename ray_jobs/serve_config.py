@@ -37,9 +37,11 @@ class ServeConfig(Config):
     host: str = "0.0.0.0"
     keys: str | None = None
     sources: Sources = Sources()
-    limits: Limits = Limits(max_duration_s=3600, max_bytes=4 * 2**30, deadline_s=120)
+    limits: Limits = Limits(max_duration_s=3600, max_bytes=4 * 2**30, deadline_s=600)
     deadline_s: float = Field(default=120.0, gt=0)
     """When an answer must be there, the reading of its body included."""
+    job_deadline_s: float = Field(default=900.0, gt=0)
+    """When a job must be done, once it is begun."""
     upload_bytes: int = Field(default=2 * 2**30, ge=1)
     uploads: str = "/tmp/clipsum-uploads"
     """A folder that the machines of ingress and decoders share."""
@@ -47,7 +49,12 @@ class ServeConfig(Config):
     """Where jobs and the pointer to the bundle are kept: a folder, or s3://."""
     keep_s: float = Field(default=7 * 24 * 3600.0, gt=0)
     """How long results of jobs are kept."""
+    webhooks: tuple[str, ...] = ()
+    """Hosts that may be told of the end of jobs, as `sources.https` takes them; none by default."""
     webhook_secret_file: str | None = None
+    """Holds what webhooks are signed with; without one there are none."""
+    jobs_at_once: int = Field(default=2, ge=1)
+    """Jobs that each ingress works on beside requests."""
     cache_bytes: int = Field(default=256 * 2**20, ge=0)
     """What each ingress keeps of what was seen of videos."""
     thumbnails: int = Field(default=5, ge=0, le=20)

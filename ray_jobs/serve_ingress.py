@@ -1,31 +1,39 @@
 """The ingress deployment: what the HTTP app speaks for, done by the decode and the summarize deployment."""
 
 import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastapi import FastAPI
 from ray.serve.handle import DeploymentHandle
 
+from clipsum.errors import ItemError, UsageError
 from clipsum.models.bundle import load_bundle
-from clipsum.rows import Outcome
 from clipsum.serving.app import Tell, create_app
-from clipsum.serving.cache import ByteCache, CacheKey
 from clipsum.serving.jobs import JobStore
 from clipsum.serving.keys import ApiKey, KeyRing
 from clipsum.serving.limits import Admission, Deadline
 from clipsum.serving.probe import PROBE
-from clipsum.serving.refusals import RefusedError, refused_reason
-from clipsum.serving.schemas import BundleCard
-from clipsum.serving.videos import UPLOADED, Video
+from clipsum.serving.reading import finished
+from clipsum.serving.refusals import RefusedError
+from clipsum.serving.schemas import BundleCard, JobRequest
+from clipsum.serving.videos import Video, named
+from clipsum.serving.webhooks import send
 from clipsum.storage import join
-from ray_jobs.item import StageItem
+from clipsum.storage.guard import check_host
+from ray_jobs.serve_bundle import of_bundle, pointed, pointer_of
 from ray_jobs.serve_config import ServeConfig
+from ray_jobs.serve_graph import Graph
 from ray_jobs.serve_handles import losses_told, result_of
+from ray_jobs.serve_jobs import Worker
 from ray_jobs.serve_metrics import COSTS, Meters
-from ray_jobs.serve_models import Done
-from ray_jobs.serve_seen import Kept, again, held_bytes
 from ray_jobs.stages import StageSettings
+
+log = logging.getLogger(__name__)
 
 
 class Shape(NamedTuple):
@@ -50,67 +58,54 @@ class Ingress:
     ) -> None:
         config.sources.confine()
         self._config, self._settings = config, settings
-        self._decode, self._summarize = decode, summarize
+        self._summarize, self._meters = summarize, Meters()
+        self._graph = Graph(decode, summarize, config.cache_bytes, self._meters)
         self.keys, self.sources = KeyRing(keys, shape.ingresses), config.sources
         self.admission = Admission(shape.admitted, running=shape.writers)
-        self._meters = Meters()
+        self._pointer = pointer_of(config)
         self.jobs = JobStore(join(config.state, "jobs"), keep_s=config.keep_s)
         self.uploads, self.upload_bytes, self.deadline_s = Path(config.uploads), config.upload_bytes, config.deadline_s
-        self._cache: ByteCache[Kept] = ByteCache(config.cache_bytes, held_bytes)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Serve asks for the app by this name."""
-        return create_app(self)
+        return create_app(self, self._working)
+
+    @asynccontextmanager
+    async def _working(self, _: FastAPI) -> AsyncIterator[None]:
+        """Work on jobs and follow the pointer, for as long as this replica lives."""
+        config = self._config
+        post = partial(send, hosts=config.webhooks)
+        workers = [
+            Worker(self.jobs, self._job, post, webhook_secret(config), config.watch_s)
+            for _ in range(config.jobs_at_once)
+        ]
+        tasks = [asyncio.ensure_future(each) for each in (self._watch(), *(worker.run() for worker in workers))]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    async def _job(self, asked: dict[str, Any], reach: Callable[[str], None]) -> dict[str, Any]:
+        video = await finished(lambda: named(asked["uri"], asked["query"], asked["transcript"], self.sources))
+        deadline = Deadline(self.deadline_s)
+        return await self.summarize(
+            video, deadline, lambda name, data: reach(data["stage"]) if name == "stage" else None
+        )
+
+    def check_job(self, asked: JobRequest) -> None:
+        """As `Service.check_job`."""
+        self.sources.check(asked.uri)
+        if asked.webhook is not None:
+            if not webhook_secret(self._config):
+                raise RefusedError(403, "access_denied", "webhook: this service tells none")
+            check_host(asked.webhook, self._config.webhooks)
 
     async def summarize(self, video: Video, deadline: Deadline, tell: Tell | None = None) -> dict[str, Any]:
         """As `Service.summarize`."""
-        settings, key = self._settings, _key(video, self._settings)
         async with asyncio.timeout(deadline.left_s):
-            with losses_told():
-                item, source = await self._seen(video, settings, key)
-                if tell is not None:
-                    tell("stage", {"stage": "decoded"})
-                done = await self._written(source, settings, tell)
-        if done.row["status"] == "failed":
-            self._meters.failed("summarize", done.row["reason"])
-            raise refused_reason(done.row["reason"])
-        self._meters.row(done.row)
-        self.admission.worked(sum(done.row[column] for column in COSTS.values()))
-        if item.embeddings is None:
-            self._cache.put(key, Kept(done.seen, is_own=not video.transcript.segments))
-        return done.row | {"uri": video.uri}
-
-    async def _seen(self, video: Video, settings: StageSettings, key: CacheKey) -> tuple[StageItem, Any]:
-        """The item with frames or embeddings, and what stands for it in the next call, so that nothing is sent twice.
-
-        What a caller says is spoken is never kept for others; who says nothing gets what the video itself says.
-        """
-        kept = self._cache.get(key)
-        if kept is not None and (kept.is_own or video.transcript.segments):
-            found = again(kept.item, video)
-            return found, found
-        response = self._decode.decode.remote(StageItem(0, Outcome(video.ref), video.transcript), settings)
-        found = await result_of(response)
-        if found.outcome.failure is not None:
-            self._meters.failed("decode", found.outcome.failure.reason)
-            raise refused_reason(found.outcome.failure.reason)
-        return found, response
-
-    async def _written(self, source: Any, settings: StageSettings, tell: Tell | None) -> Done:
-        done: Done
-        if tell is None:
-            done = await result_of(self._summarize.summarize.remote(source, settings))
-            return done
-        stream = self._summarize.options(stream=True).follow.remote(source, settings)
-        try:
-            async for name, data in stream:
-                if name == "done":
-                    done = data
-                    return done
-                tell(name, data)
-        finally:
-            stream.cancel()
-        raise refused_reason("worker_died")
+            row = await self._graph.row_of(video, self._settings, tell)
+        self.admission.worked(sum(row[column] for column in COSTS.values()))
+        return row
 
     async def check(self) -> None:
         """As `Service.check`."""
@@ -132,15 +127,39 @@ class Ingress:
 
     async def move(self, bundle: str) -> BundleCard:
         """As `Service.move`."""
-        raise RefusedError(422, "invalid_request", "bundle: not built yet")
+        try:
+            settings = await asyncio.to_thread(of_bundle, self._settings, bundle)
+            await self._adopt(settings)
+        except UsageError as error:
+            log.warning("the bundle was not changed: %s", error)
+            raise RefusedError(422, "invalid_request", "bundle: no bundle that can be served is there") from error
+        await asyncio.to_thread(self._pointer.move, settings.bundle)
+        return await self.card()
+
+    async def _adopt(self, settings: StageSettings) -> None:
+        """Serve so from now on, once a replica has loaded the model; what is on its way keeps what it began with."""
+        with losses_told():
+            await result_of(self._summarize.prepare.remote(settings))
+        self._settings = settings
+
+    async def _watch(self) -> None:
+        """Follow the pointer."""
+        while True:
+            try:
+                settings = await asyncio.to_thread(pointed, self._settings, self._pointer)
+                if settings != self._settings:
+                    await self._adopt(settings)
+            except (UsageError, ItemError, RefusedError) as error:
+                log.warning("another bundle could not be taken up: %s", error)
+            await asyncio.sleep(self._config.watch_s)
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """As `Service.answered`."""
         self._meters.request(route, status, seconds, self.admission.inside)
-        self._meters.cache(self._cache.hits, self._cache.misses, self._cache.bytes_held)
+        self._graph.count_cache()
 
 
-def _key(video: Video, settings: StageSettings) -> CacheKey:
-    ref = video.ref
-    uri = video.uri if video.uri == UPLOADED else ref.uri
-    return CacheKey(uri, ref.version, settings.fingerprint, str(settings.sampling), settings.seek)
+def webhook_secret(config: ServeConfig) -> str:
+    """What webhooks are signed with; "" where there is none."""
+    path = config.webhook_secret_file
+    return Path(path).read_text().strip() if path else ""

@@ -1,8 +1,9 @@
 """What Serve's own HTTP proxy says where no ingress can answer, in the words of the contract.
 
-The proxies find `middlewares` by an environment variable, which `start` sets.
+The proxies find `middlewares` by `ENVIRONMENT`, which must be there when Ray starts.
 """
 
+import logging
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -13,7 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from clipsum.serving.refusals import RefusedError, refused_reason
 from clipsum.serving.shield import Answer
 
-CALLBACK = "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"
+log = logging.getLogger(__name__)
+ENVIRONMENT = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": f"{__name__}:middlewares"}
 BACKSTOP_S = 30.0
 """Beyond the deadline of a request, that the proxy gives it."""
 RETRY_S = 2.0
@@ -24,12 +26,8 @@ def start(host: str, port: int, deadline_s: float) -> None:
     """Start Serve's proxy on this machine, the one that Ray's head runs on."""
     from ray import serve
 
-    environment = {CALLBACK: f"{__name__}:middlewares"}
-    serve.start(
-        proxy_location="HeadOnly",
-        http_options={"host": host, "port": port, "request_timeout_s": deadline_s + BACKSTOP_S},
-        controller_options={"runtime_env": {"env_vars": environment}},
-    )
+    timeout_s = deadline_s + BACKSTOP_S
+    serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port, "request_timeout_s": timeout_s})
 
 
 def middlewares() -> list[Middleware]:
@@ -45,17 +43,24 @@ class Proxied:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        answer, is_refused = Answer(send), False
+        answer, is_begun, is_refused = Answer(send), False, False
 
         async def told(message: Message) -> None:
-            nonlocal is_refused
+            nonlocal is_begun, is_refused
             if message["type"] == "http.response.start" and (refused := _refused(message)):
                 is_refused = True
                 await answer.refuse(refused)
             elif not is_refused:
+                is_begun = True
                 await send(message)
 
-        await self._app(scope, receive, told)
+        try:
+            await self._app(scope, receive, told)
+        except Exception:
+            if is_begun or is_refused or scope["type"] != "http":
+                raise
+            log.exception("no ingress answered")
+            await answer.refuse(refused_reason("worker_died"))
 
 
 def _refused(message: MutableMapping[str, Any]) -> RefusedError | None:

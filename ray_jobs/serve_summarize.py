@@ -1,6 +1,7 @@
 """The summarize deployment: frames and words of several requests in one batch, rows out."""
 
 import asyncio
+import logging
 import os
 import time
 from collections import OrderedDict
@@ -10,12 +11,16 @@ from typing import Any
 
 from ray import serve
 
+from clipsum.errors import ItemError, UsageError
+from clipsum.serving.pointer import BundlePointer
 from ray_jobs.item import StageItem
+from ray_jobs.serve_bundle import pointed
 from ray_jobs.serve_config import BATCH_SHARES
 from ray_jobs.serve_metrics import Meters
 from ray_jobs.serve_models import Asker, Done, Models, shares
 from ray_jobs.stages import StageSettings
 
+log = logging.getLogger(__name__)
 GATHER_S = 0.003
 KEPT_MODELS = 2
 """The bundle that is served, and the one before it, for requests that are on their way."""
@@ -25,9 +30,10 @@ WELL_S = 30.0
 class Writer:
     """A replica. While a batch is worked on, what comes gathers, and is the next batch."""
 
-    def __init__(self, settings: StageSettings) -> None:
+    def __init__(self, settings: StageSettings, pointer: BundlePointer) -> None:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         self._models: OrderedDict[str, Models] = OrderedDict({settings.bundle_id: Models(settings)})
+        self._settings, self._pointer = settings, pointer
         self._thread = ThreadPoolExecutor(1, "model")
         self._free = asyncio.Event()
         self._free.set()
@@ -90,8 +96,23 @@ class Writer:
         self._models.move_to_end(settings.bundle_id)
         return self._models[settings.bundle_id]
 
+    async def prepare(self, settings: StageSettings) -> None:
+        """Load a bundle that is to be served. Raises: UsageError where it cannot be."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._of, settings)
+
     async def check_health(self) -> None:
-        """Run the model, unless it has just been run. Raises where the replica is to be replaced."""
+        """Run the model, unless it has just been run, and look at the pointer. Raises where this is to be replaced."""
+        await self._follow_pointer()
         if time.monotonic() - self._well_at > WELL_S:
             await asyncio.get_running_loop().run_in_executor(self._thread, next(reversed(self._models.values())).probe)
             self._well_at = time.monotonic()
+
+    async def _follow_pointer(self) -> None:
+        """Have the bundle that is pointed at ready, before the first request for it comes here."""
+        try:
+            settings = await asyncio.to_thread(pointed, self._settings, self._pointer)
+            if settings != self._settings:
+                await self.prepare(settings)
+                self._settings = settings
+        except (UsageError, ItemError) as error:
+            log.warning("another bundle could not be taken up: %s", error)

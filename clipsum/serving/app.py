@@ -61,6 +61,9 @@ class Service(Protocol):
         """Serve another bundle from now on, without a pause. Raises: RefusedError, 422, where it is none."""
         ...
 
+    def check_job(self, asked: JobRequest) -> None:
+        """Raises: RefusedError, 403, where the video may not be named, or the webhook may not be told."""
+
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Is told of every answer."""
 
@@ -101,7 +104,7 @@ def _add_service(app: FastAPI, service: Service) -> None:
         return await service.card()
 
     @app.put("/v1/bundle", summary="Serve another bundle; for keys with the scope admin")
-    async def move(request: Request, /) -> BundleCard:
+    async def move(request: Request) -> BundleCard:
         _admit(service, request, "admin")
         return await service.move((await read_json(request, BundleMove)).bundle)
 
@@ -132,7 +135,7 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
     async def submit(request: Request) -> JobAccepted:
         owner = _admit(service, request, "jobs")
         asked = await read_json(request, JobRequest)
-        service.sources.check(asked.uri)
+        service.check_job(asked)
         job = await asyncio.to_thread(service.jobs.submit, asked.model_dump(), owner)
         return JobAccepted(id=job)
 

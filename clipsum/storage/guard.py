@@ -53,8 +53,12 @@ def is_guarded() -> bool:
 
 def check_https(url: str) -> None:
     """Nothing where there is no guard. Raises: ItemError (access_denied) for an address that is not on its list."""
-    if not is_guarded():
-        return
+    if is_guarded():
+        check_host(url, os.environ[VARIABLE].split(","))
+
+
+def check_host(url: str, hosts: Iterable[str]) -> None:
+    """Raises: ItemError (access_denied) where the host is not one of `hosts`, as `guard_https` takes them."""
     plain = url.isascii() and url.isprintable() and not set(url) & set(" \\")
     try:
         parts = urllib3.util.parse_url(url)  # as the library that connects reads it
@@ -63,7 +67,7 @@ def check_https(url: str) -> None:
     if not plain or parts.auth is not None or not parts.host:
         raise ItemError("access_denied", "open", f"{shown(url)}: has a user, or letters that no address has")
     host, port = parts.host.rstrip("."), parts.port or HTTPS_PORT
-    if not any(_matches(host, port, pattern) for pattern in os.environ[VARIABLE].split(",")):
+    if not any(_matches(host, port, pattern) for pattern in hosts):
         raise ItemError("access_denied", "open", f"{shown(url)}: its host is not on the list of those allowed")
 
 

@@ -1,5 +1,6 @@
 """One small Ray for all tests of the jobs, a tiny bundle of the real parts, and a few rendered videos."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import ray
 
 from clipsum.config import Sampling
 from clipsum.datasets.kitchen.corpus import write_split
+from ray_jobs.serve_proxy import ENVIRONMENT
 from tests.models.tiny import write_bundle
 from tests.ray_jobs.here import jobs_run_here
 
@@ -17,6 +19,7 @@ from tests.ray_jobs.here import jobs_run_here
 @pytest.fixture(scope="session")
 def two_cores() -> Iterator[None]:
     """Ray with two cores in this process, which every job then uses."""
+    os.environ.update(ENVIRONMENT)
     folder = tempfile.mkdtemp(prefix="clipsum-ray-")
     ray.init(
         address="local",

@@ -2,17 +2,22 @@
 
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ray import serve
 
+from clipsum import storage
 from clipsum.serving.keys import new_key, toml_of
-from ray_jobs.serve_app import build
-from ray_jobs.serve_config import ServeConfig
+from clipsum.storage.s3_client import client
+from ray_jobs import serve_app
+from ray_jobs.serve_config import ServeConfig, options
 from ray_jobs.serve_proxy import start
 from tests.ray_jobs.serving.asking import Asking
 from tests.ray_jobs.serving.slow_video import write_slow_video
+from tests.s3_server import SwiftServer
 
 MOST_REQUESTS = 12
 
@@ -26,13 +31,34 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="package")
-def service(two_cores: None, bundle: str, free_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
+def bucket(s3_server: SwiftServer, kitchen: Path) -> str:
+    """A bucket with the kitchen's videos, of which the service may read those below `open/`."""
+    name = s3_server.next_bucket()
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, value in s3_server.environment.items():
+            patch.setenv(variable, value)
+        client().create_bucket(Bucket=name)
+        for place in ("open", "closed"):
+            for file in kitchen.glob("*.mp4"):
+                storage.upload(file, f"s3://{name}/{place}/{file.name}")
+    return f"s3://{name}"
+
+
+@pytest.fixture(scope="package")
+def service(
+    two_cores: None,
+    bundle: str,
+    bucket: str,
+    s3_server: SwiftServer,
+    free_port: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Asking]:
     folder = tmp_path_factory.mktemp("service")
     config = ServeConfig(
         bundle=bundle,
         host="127.0.0.1",
         keys=str(folder / "keys.toml"),
-        sources={"s3": ("s3://allowed/videos",), "https": ("videos.example",)},
+        sources={"s3": (f"{bucket}/open",), "https": ("videos.example",)},
         limits={"max_duration_s": 120, "max_bytes": 2**24, "max_pixels_per_frame": 640 * 480, "deadline_s": 20},
         deadline_s=30,
         upload_bytes=2**24,
@@ -47,9 +73,18 @@ def service(two_cores: None, bundle: str, free_port: int, tmp_path_factory: pyte
     )
     keys = {name: write_key(folder / "keys.toml", name) for name in ("user", "admin", "slow")}
     start("127.0.0.1", free_port, config.deadline_s)
-    serve.run(build(config), name="clipsum", route_prefix="/")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serve_app, "options", partial(with_environment, s3_server.environment))
+        serve.run(serve_app.build(config), name="clipsum", route_prefix="/")
     yield Asking(f"http://127.0.0.1:{free_port}", keys, config)
     serve.shutdown()
+
+
+def with_environment(environment: dict[str, str], *given: Any) -> dict[str, Any]:
+    """The options of a deployment whose replicas also have `environment`: Ray was started before it was known."""
+    chosen = options(*given)
+    chosen["ray_actor_options"]["runtime_env"] = {"env_vars": environment}
+    return chosen
 
 
 @pytest.fixture(scope="session")
