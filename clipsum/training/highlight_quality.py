@@ -35,7 +35,7 @@ def score_parts(model: ClipSum, parts: Mapping[str, Part], encoder: TextEncoder)
     for split in (split for split in SCORED if split in parts):
         part = parts[split]
         scoring = KitchenScoring(part.videos, encoder)
-        items = [scoring.item(video, part.frames[video.video_id]) for video in part.videos]
+        items = [scoring.item(video.video_id, part.frames[video.video_id]) for video in part.videos]
         rows = [
             _figures_of(item, scores, scoring.marks[video.video_id], part.frames[video.video_id])
             for item, scores, video in zip(items, score_items(model, items), part.videos, strict=True)

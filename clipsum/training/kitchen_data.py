@@ -73,5 +73,5 @@ class KitchenExamples:
         frames = self.frames.get(video.video_id)
         item = self.reader.item(video, frames)
         if self.scoring is not None and frames is not None:
-            item = asked(self.scoring.added(item, video, frames), self.query_share, rng)
+            item = asked(self.scoring.added(item, video.video_id, frames), self.query_share, rng)
         return vary(item, self.augmentation, rng)

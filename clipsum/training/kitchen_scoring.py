@@ -35,26 +35,32 @@ class VideoScores:
 
 
 class KitchenScoring:
-    """Adds what guides and what is marked to items of kitchen videos. Holds the marks of all, some 400 bytes each.
+    """Adds what guides and what is marked to items of these videos, and keeps it: about 10 KB for each that was asked.
 
-    `encoder`: that of the frames, which embeds the texts.
+    `encoder`: that of the frames, which embeds the texts. The narration that guides is the video's own, however it is
+    told anew to the summarizer: CLIP's text tower would cost more than the rest of a step.
     """
 
     def __init__(self, videos: Sequence[Video], encoder: TextEncoder) -> None:
         self.marks: Mapping[str, Marks] = {video.video_id: marks_of(video) for video in videos}
+        self._videos = {video.video_id: video for video in videos}
         self._scoring = Scoring(encoder, self.marks, "both")
+        self._known: dict[str, Item] = {}
 
-    def added(self, item: Item, video: Video, frames: tuple[Embeddings, float]) -> Item:
-        """The item of a video, perhaps told anew, with its narration as guide, its marks and its queries."""
-        embeddings, duration_s = frames
-        said = Transcript(cues(video), "sidecar")
-        seen = Embedded(video.video_id, "", video.split, duration_s, embeddings, said, None)
-        return self._scoring.added(item, seen)
+    def added(self, item: Item, video_id: str, frames: tuple[Embeddings, float]) -> Item:
+        """The item of a video with its narration as guide, its marks and its queries."""
+        known = self.item(video_id, frames)
+        return replace(item, guide=known.guide, marks=known.marks, queries=known.queries)
 
-    def item(self, video: Video, frames: tuple[Embeddings, float]) -> Item:
+    def item(self, video_id: str, frames: tuple[Embeddings, float]) -> Item:
         """The video as the scorer alone sees it."""
-        embeddings, duration_s = frames
-        return self.added(Item((), embeddings.vectors, relative_times(embeddings.times_s, duration_s)), video, frames)
+        if video_id not in self._known:
+            (embeddings, duration_s), video = frames, self._videos[video_id]
+            said = Transcript(cues(video), "sidecar")
+            seen = Embedded(video_id, "", video.split, duration_s, embeddings, said, None)
+            plain = Item((), embeddings.vectors, relative_times(embeddings.times_s, duration_s))
+            self._known[video_id] = self._scoring.added(plain, seen)
+        return self._known[video_id]
 
 
 def marks_of(video: Video) -> Marks:

@@ -65,7 +65,7 @@ def test_marks_and_queries_are_those_of_the_manifest(tmp_path, parts):
 def test_an_item_is_guided_by_its_narration_and_has_three_queries_of_which_one_has_no_answer(parts):
     part = parts["train"]
     video = part.videos[0]
-    item = KitchenScoring(part.videos, Words()).item(video, part.frames[video.video_id])
+    item = KitchenScoring(part.videos, Words()).item(video.video_id, part.frames[video.video_id])
     assert len(item.guide.vectors) == len(video.steps)
     assert not item.guide.asked
     assert [bool(marks.any()) for _, marks in item.queries] == [True, True, False]
