@@ -1,7 +1,7 @@
-"""`clipsum dataset youcook2|how2|videoxum …`: a published dataset's own files to a manifest that every job reads."""
+"""`clipsum dataset youcook2|how2|videoxum|tvsum|summe|qfvs …`: a dataset's own files to manifests for every job."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
@@ -10,11 +10,13 @@ from rich.table import Table
 from clipsum import storage
 from clipsum.datasets import annotated
 from clipsum.datasets.annotated import Written, write_dataset
+from clipsum.datasets.benchmarks import Own, Setting, qfvs_folds, read_benchmark
 from clipsum.datasets.how2 import Part, read_how2
+from clipsum.datasets.qfvs import read_qfvs
 from clipsum.datasets.splits import Split
 from clipsum.datasets.videoxum import read_videoxum
 from clipsum.datasets.youcook2 import read_youcook2
-from clipsum.errors import ItemError, UsageError
+from clipsum.errors import ItemError, UsageError, one_of
 
 dataset = typer.Typer(help="Published datasets as manifests.", no_args_is_help=True)
 Videos = Annotated[
@@ -22,6 +24,8 @@ Videos = Annotated[
 ]
 Output = Annotated[str, typer.Option("--output", metavar="FILE", help="The manifest, .jsonl: local or s3://.")]
 File = Annotated[str | None, typer.Option(metavar="FILE")]
+Splits = Annotated[str | None, typer.Option(metavar="FILE", help="Published JSON of train_keys and test_keys.")]
+SettingName = Annotated[str, typer.Option("--setting", help="canonical, augmented or transfer.")]
 
 
 @dataset.command(no_args_is_help=True)
@@ -65,6 +69,64 @@ def videoxum(videos: Videos, output: Output, train: File = None, validation: Fil
     if not files:
         raise UsageError("no annotations are given: name --train, --validation or --test, each a JSON file of VideoXum")
     return _write(read_videoxum(files), videos, output)
+
+
+@dataset.command(no_args_is_help=True)
+def tvsum(
+    tvsum: Annotated[str, typer.Option(metavar="FILE", help="ydata-tvsum50.mat.")],
+    videos: Videos,
+    output: Output,
+    splits: Splits = None,
+    setting: SettingName = "canonical",
+    summe: Annotated[str | None, typer.Option(metavar="DIR", help="SumMe's folder GT, to teach as well.")] = None,
+) -> int:
+    """TVSum: what twenty people gave each second; with --splits a manifest for each fold."""
+    return _write_folds(read_benchmark("tvsum", _places(tvsum, summe), splits, _setting(setting)), videos, output)
+
+
+@dataset.command(no_args_is_help=True)
+def summe(
+    summe: Annotated[str, typer.Option(metavar="DIR", help="SumMe's folder GT.")],
+    videos: Videos,
+    output: Output,
+    splits: Splits = None,
+    setting: SettingName = "canonical",
+    tvsum: Annotated[str | None, typer.Option(metavar="FILE", help="ydata-tvsum50.mat, to teach as well.")] = None,
+) -> int:
+    """SumMe: which seconds each person chose; with --splits a manifest for each fold."""
+    return _write_folds(read_benchmark("summe", _places(tvsum, summe), splits, _setting(setting)), videos, output)
+
+
+@dataset.command(no_args_is_help=True)
+def qfvs(
+    qfvs: Annotated[str, typer.Option(metavar="DIR", help="With Dense_per_shot_tags and Oracle_summaries.")],
+    videos: Videos,
+    output: Output,
+) -> int:
+    """QFVS: four videos with 45 queries each and what answers them; a manifest for each of four rounds."""
+    return _write_folds(qfvs_folds(read_qfvs(qfvs)), videos, output)
+
+
+def _places(tvsum: str | None, summe: str | None) -> dict[Own, str]:
+    given: dict[Own, str | None] = {"tvsum": tvsum, "summe": summe}
+    return {name: place for name, place in given.items() if place is not None}
+
+
+def _setting(name: str) -> Setting:
+    known: dict[str, Setting] = {each: each for each in get_args(Setting)}
+    if name not in known:
+        raise one_of(name, known, "--setting")
+    return known[name]
+
+
+def _write_folds(folds: Sequence[Sequence[annotated.Annotated]], videos: str, output: str) -> int:
+    """A manifest for each fold: `data.jsonl` becomes `data.1.jsonl` and on, where there are several."""
+    for number, fold in enumerate(folds, start=1):
+        place = output if len(folds) == 1 else f"{output.removesuffix('.jsonl')}.{number}.jsonl"
+        if len(folds) > 1 and not output.endswith(".jsonl"):
+            raise UsageError(f"--output '{output}': name a manifest that ends in .jsonl")
+        _write(fold, videos, place, want_summaries=False)
+    return 0
 
 
 def _write(

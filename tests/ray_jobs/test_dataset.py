@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from clipsum.datasets.marks import read_marks
 from ray_jobs.cli import run
+from tests.datasets.benchmark_files import write_summe, write_tvsum
 
 
 @pytest.fixture
@@ -54,3 +56,38 @@ def test_videoxum_needs_annotations_and_refuses_a_video_in_two_splits(tmp_path, 
     assert run(["dataset", "videoxum", "--train", file, *place]) == 0
     assert run(["dataset", "videoxum", "--train", file, "--test", file, *place]) == 2
     assert "splits overlap: video_id 'a' is in 'train' and in 'test'" in capsys.readouterr().err
+
+
+def test_tvsum_writes_a_manifest_for_each_split_which_training_reads(tmp_path, capsys):
+    names = tuple(f"video-{letter}" for letter in "abcdefghij")
+    place, _ = write_tvsum(tmp_path / "tvsum.mat", names)
+    (tmp_path / "videos").mkdir()
+    for name in names:
+        (tmp_path / "videos" / f"{name}.mp4").write_bytes(b"")
+    keys = [f"video_{number}" for number in range(1, 11)]
+    splits = [{"train_keys": keys[:n] + keys[n + 2 :], "test_keys": keys[n : n + 2]} for n in range(0, 10, 2)]
+    file = _file(tmp_path, "splits.json", json.dumps(splits))
+    call = ["dataset", "tvsum", "--tvsum", place, "--videos", str(tmp_path / "videos"), "--splits", file]
+    assert run([*call, "--output", str(tmp_path / "data.jsonl")]) == 0
+    written = sorted(path.name for path in tmp_path.glob("data*.jsonl"))
+    assert written == [f"data.{number}.jsonl" for number in range(1, 6)]
+    rows = [json.loads(line) for line in (tmp_path / "data.2.jsonl").read_text().splitlines()]
+    assert {row["video_id"] for row in rows if row["split"] == "test"} == {"video-c", "video-d"}
+    marks = read_marks(str(tmp_path / "data.2.jsonl"))
+    assert marks["video-a"].importance.shape == (20, 3)
+    capsys.readouterr()
+    assert run([*call, "--output", str(tmp_path / "data.jsonl"), "--setting", "augmentd"]) == 2
+    assert "augmented" in capsys.readouterr().err
+
+
+def test_summe_and_qfvs_become_manifests(tmp_path, shared_dir):
+    (tmp_path / "videos").mkdir()
+    for name in ("Base jumping", "P01", "P02", "P03", "P04"):
+        (tmp_path / "videos" / f"{name}.mp4").write_bytes(b"")
+    write_summe(tmp_path / "GT", "Base jumping")
+    place = ["--videos", str(tmp_path / "videos"), "--output", str(tmp_path / "data.jsonl")]
+    assert run(["dataset", "summe", "--summe", str(tmp_path / "GT"), *place]) == 0
+    assert read_marks(str(tmp_path / "data.jsonl"))["Base jumping"].importance.shape == (15, 2)
+    assert run(["dataset", "qfvs", "--qfvs", str(shared_dir / "fixtures/qfvs"), *place]) == 0
+    marks = read_marks(str(tmp_path / "data.4.jsonl"))
+    assert {name: len(each.queries) for name, each in marks.items()} == dict.fromkeys(("P01", "P02", "P03", "P04"), 45)
