@@ -8,6 +8,7 @@ from safetensors import safe_open
 from safetensors.torch import load_model, save_model
 
 from clipsum.models.guidance import TextEncoder
+from clipsum.training.frame_validation import THRESHOLD, with_threshold
 from clipsum.training.highlight_quality import baselines, calibrate, score_parts
 from clipsum.training.kitchen_recipe import KitchenRecipe, Trained, new_model, train_kitchen
 from clipsum.training.loop import StepReport
@@ -53,9 +54,7 @@ def calibrated(trained: Trained, parts: Mapping[str, Part], encoder: TextEncoder
     model = trained.model
     found = score_parts(model, parts, encoder)
     threshold = calibrate(found["validation"])
-    assert model.config.scorer is not None
-    scorer = model.config.scorer.model_copy(update={"match_threshold": threshold})
-    model.config = model.config.model_copy(update={"scorer": scorer})
+    model.config = with_threshold(model.config, {THRESHOLD: threshold})
     metrics: dict[str, float] = {}
     for split, figures in found.items():
         named = {name: float(np.mean(figures[name])) for name in FIGURES}

@@ -21,7 +21,7 @@ from clipsum.training.checkpoint import STATE, Origin, Progress, read_progress, 
 from clipsum.training.config import TrainConfig
 from clipsum.training.examples import Examples, ItemReader
 from clipsum.training.feed import Feed, Share, StoredFeed, Stream, StreamFeed
-from clipsum.training.frame_validation import FrameValidator
+from clipsum.training.frame_validation import FrameValidator, with_threshold
 from clipsum.training.learner import Learner
 from clipsum.training.loop import StepReport, TrainingDivergedError
 from clipsum.training.revision import git_revision
@@ -162,6 +162,7 @@ class Trainer:
             return
         trained_on = self.data.trained_on or self._origin.data
         at, manifest = self.progress, self.base.manifest
+        model.config = with_threshold(model.config, at.metrics)
         save_bundle(
             place,
             model=model,

@@ -146,6 +146,21 @@ def test_the_model_is_chosen_by_the_agreement_of_its_scores_with_the_marks_of_va
         trainer(base, config, data)
 
 
+def test_the_threshold_of_matched_is_that_of_the_validation_queries_and_travels_in_the_bundle(base, tmp_path):
+    from clipsum.models.bundle import read_manifest
+
+    data = _data(base)
+    marks = {**data.marks, **{video.video_id: _marked(video) for video in data.validation}}
+    config = changed(APART, max_steps=2, validation={"every_epochs": None, "every_steps": 2, "metric": "tau"})
+    run = trainer(base, config, TrainData(data.train, data.validation, "", marks))
+    (validated,) = (report for report in run.run() if isinstance(report, ValidationReport))
+    assert 50 <= validated.metrics["match"] <= 100
+    run.write_bundle(str(tmp_path / "trained"))
+    scorer = read_manifest(str(tmp_path / "trained"))[0].model.scorer
+    assert scorer.match_threshold == validated.metrics["match_threshold"]
+    assert scorer.model_copy(update={"match_threshold": None}) == SCORER
+
+
 @pytest.mark.parametrize("name", ["clip-it", "clip-it-unsupervised", "videoxum-tt", "videoxum-tt-ca-la"])
 def test_each_published_recipe_trains_a_step(base, name):
     data = _data(base, train=4)
