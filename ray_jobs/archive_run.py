@@ -12,6 +12,7 @@ from rich.console import Console
 from clipsum import storage
 from clipsum.datasets.manifest import list_sources
 from clipsum.errors import UsageError
+from clipsum.reports.units import counted
 from ray_jobs import manifest, pipeline, run_record
 from ray_jobs.call import Call, part_rows, stage_settings, with_pools
 from ray_jobs.cluster import connected, local_of
@@ -109,18 +110,25 @@ class ArchiveRun:
         return 1 if ending == "finished" and too_few else EXIT_CODES[ending]
 
     def _refuse_loss(self, found: Found) -> None:
-        """Raise UsageError where `--limit` would take rows away: who tries a few videos does not mean that."""
-        if self._call.limit is not None and found.unlisted:
+        """Raise UsageError where rows would go unasked: of another archive, past `--limit`, of a mistyped glob."""
+        if not found.unlisted or (self._call.config.drop_unlisted and self._call.limit is None):
+            return
+        rows, output = counted(found.unlisted, "row"), storage.shown(self._call.output)
+        if self._call.limit is not None:
             raise UsageError(
-                f"--limit {self._call.limit} would take {found.unlisted:,} rows out of "
-                f"'{storage.shown(self._call.output)}', of videos past the limit or not listed: leave --limit out, "
-                "or name another --output"
+                f"--limit {self._call.limit} would take {rows} out of '{output}', of videos past the limit or not "
+                "listed: leave --limit out, or name another --output"
             )
+        raise UsageError(
+            f"'{output}' holds {rows} of videos that are not listed now, which would be lost: name another --output "
+            "for another archive, or let them go with --set drop_unlisted=true"
+        )
 
     def _begin(self, found: Found) -> Listed:
         """Make the output fit the listing, and say what goes."""
         if found.unlisted:
-            self._console.print(f"{found.unlisted:,} rows of videos that are not listed any more go", highlight=False)
+            rows = counted(found.unlisted, "row")
+            self._console.print(f"{rows} of videos that are not listed any more dropped", highlight=False)
         if found.stale:
             said = "rows of another bundle, other questions or other settings stand until new ones replace them"
             self._console.print(f"{found.stale:,} {said}", highlight=False)

@@ -31,6 +31,9 @@ class ArchiveConfig(Config):
     shared_files: bool = False
     """Every machine of the cluster sees the same local paths, so local sources may be given to it."""
 
+    drop_unlisted: bool = False
+    """Rows of videos that are not listed any more go; otherwise a call that would lose any is refused."""
+
     decode: StagePool = StagePool()
     encode: StagePool = StagePool()
     decode_batch: int | None = Field(default=None, ge=1)

@@ -63,8 +63,17 @@ def _unique(sources: Sequence[str], allow_https: bool) -> Iterator[VideoRef]:
                         splits.add(ref.video_id, ref.uri, ref.split)
                     yield ref
                 elif is_manifest or before != ref.uri:
-                    where = f"'{storage.shown(before)}' and '{storage.shown(ref.uri)}'"
-                    raise UsageError(f"video_id '{ref.video_id}' is given to {where}: ids must differ")
+                    raise _repeated(ref, before)
+
+
+def _repeated(ref: VideoRef, before: str) -> UsageError:
+    if before == ref.uri:
+        return UsageError(
+            f"'{storage.shown(ref.uri)}' is listed twice as video_id '{ref.video_id}': leave one line out, or give "
+            "each a 'video_id' of its own"
+        )
+    where = f"'{storage.shown(before)}' and '{storage.shown(ref.uri)}'"
+    return UsageError(f"video_id '{ref.video_id}' is given to {where}: give each an id of its own")
 
 
 def _is_manifest(source: str) -> bool:
@@ -76,7 +85,8 @@ def _of_listing(source: str) -> Iterator[VideoRef]:
     found = False
     try:
         files = storage.list_files(source)
-        for stored, text in pair_sidecars(files, lambda file: file.uri == source or _is_video(file)):
+        listed = (file for file in files if file.version or _is_video(file))  # a link to nothing is no transcript
+        for stored, text in pair_sidecars(listed, lambda file: file.uri == source or _is_video(file)):
             found = True
             looked = None if stored.uri == source else nothing_known
             uri = stored.uri

@@ -1,10 +1,11 @@
 """Rows of a manifest file: .jsonl, .csv or .parquet, streamed from wherever it is stored."""
 
 import csv
+import difflib
 import io
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -17,6 +18,8 @@ from clipsum.storage import RangeReader
 COLUMNS = ("video", "video_id", "transcript", "transcript_uri", "query", "summary", "split")
 SUFFIXES = (".jsonl", ".csv", ".parquet")
 ROWS_AT_ONCE = 256
+NEAR = 0.85
+"""How like one of our columns another must be to be taken for a slip."""
 
 Row = dict[str, str | None]
 
@@ -33,7 +36,9 @@ def read_rows(uri: str) -> Iterator[tuple[int, Row]]:
         try:
             for number, row in enumerate(reading(reader, uri), 1):
                 yield number, {name: _text(row.get(name), name, number, uri) for name in COLUMNS}
-        except (UnicodeDecodeError, csv.Error, ArrowException) as error:
+        except UnicodeDecodeError as error:
+            raise UsageError(f"manifest '{storage.shown(uri)}' is not UTF-8: save it as that ({error})") from error
+        except (csv.Error, ArrowException) as error:
             raise UsageError(f"manifest '{storage.shown(uri)}' cannot be read: {error}") from error
 
 
@@ -44,19 +49,28 @@ def _jsonl(reader: RangeReader, uri: str) -> Iterator[dict[str, Any]]:
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise UsageError(f"manifest '{storage.shown(uri)}' line {number} is not JSON: {error}") from error
+            what = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+            raise UsageError(f"manifest '{storage.shown(uri)}' line {number} is not JSON: {what}") from error
         if not isinstance(row, dict):
             raise UsageError(f"manifest '{storage.shown(uri)}' line {number}: write an object with a key 'video'")
         if "video" not in row:
             found = ", ".join(map(repr, row)) or "none"
             raise UsageError(f"manifest '{storage.shown(uri)}' line {number} has no key 'video': its keys are {found}")
+        if number == 1:
+            _refuse_misspelt(row, uri)
         yield row
 
 
 def _csv(reader: RangeReader, uri: str) -> Iterator[dict[str, Any]]:
     rows = csv.DictReader(_lines(reader), strict=True)
     _check_columns(rows.fieldnames or (), uri)
-    return rows
+    for number, row in enumerate(rows, 1):
+        if None in row:
+            raise UsageError(
+                f"manifest '{storage.shown(uri)}' row {number} has more fields than there are columns: put a text with "
+                "a comma between double quotes"
+            )
+        yield row
 
 
 def _parquet(reader: RangeReader, uri: str) -> Iterator[dict[str, Any]]:
@@ -75,7 +89,20 @@ def _lines(reader: RangeReader) -> io.TextIOWrapper:
 def _check_columns(names: Any, uri: str) -> None:
     if "video" not in names:
         found = ", ".join(map(repr, names)) or "none"
-        raise UsageError(f"manifest '{storage.shown(uri)}' has no column 'video': its columns are {found}")
+        hint = "; separate them by commas" if any(sign in name for name in names for sign in ";\t") else ""
+        raise UsageError(f"manifest '{storage.shown(uri)}' has no column 'video': its columns are {found}{hint}")
+    _refuse_misspelt(names, uri)
+
+
+def _refuse_misspelt(names: Iterable[str], uri: str) -> None:
+    """Raise UsageError for a column that is nearly one of ours which is not there: its words would go unread."""
+    there = set(names)
+    for name in there - set(COLUMNS):
+        if near := difflib.get_close_matches(name, [each for each in COLUMNS if each not in there], n=1, cutoff=NEAR):
+            raise UsageError(
+                f"manifest '{storage.shown(uri)}': '{name}' is no column that is read: did you mean '{near[0]}'? "
+                "Rename it, to that or to something less like it"
+            )
 
 
 def _text(value: Any, name: str, number: int, uri: str) -> str | None:

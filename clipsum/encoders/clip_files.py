@@ -46,6 +46,7 @@ def read_clip(name: str, pretrained: str | None) -> LoadedClip:
     if pretrained is None and (storage.is_s3(name) or Path(name).is_dir()):
         name, pretrained = Path(name).name, name
     if pretrained is None:
+        _check_name(name)
         raise UsageError(f"CLIP '{name}' has no weights named: {_ADVICE}")
     tags = open_clip.list_pretrained_tags_by_model(name)
     if pretrained in tags:

@@ -137,6 +137,8 @@ def check_writable(uri: str) -> None:
     """Write a small file below `uri` and remove it, and the folders made for it. Raises: UsageError, one line."""
     if not uri.strip():
         raise UsageError("the output is empty: name a folder or s3://bucket/prefix")
+    if scheme_of(uri) == "file" and local_path(uri).is_file():
+        raise UsageError(f"'{shown(uri)}' is a file: name a folder for the output")
     probe, doing = join(uri, ".clipsum-writable"), "write to"
     try:
         with patience(0), _without_new_folders(uri):

@@ -109,7 +109,8 @@ def delete(uri: str) -> None:
 def list_files(uri: str) -> Iterator[StoredObject]:
     """The file, the files below a folder, or those of a glob; sorted within a folder, hidden names left out.
 
-    Links to folders are followed, each folder once. A folder below that may not be read is left out, with a warning.
+    Links to folders are followed, each folder once; a link to nothing is listed without a version. A folder below that
+    may not be read is left out, with a warning.
     Memory: the names of one folder at each level. Raises: ItemError, also where what `uri` names may not be read.
     """
     with _asking(uri):
@@ -172,7 +173,13 @@ class _Tree:
     def walk(self, path: Path, named: bool = False) -> Iterator[StoredObject]:
         """The file or the files below; what is `named` must be there and readable, the rest is left out."""
         with self._tolerant(path, named):
-            found = path.stat()
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                if not path.is_symlink():
+                    raise
+                yield StoredObject(local_uri(path), 0, "")
+                return
             if modes.S_ISREG(found.st_mode):
                 yield _stored(local_uri(path), found)
             if not modes.S_ISDIR(found.st_mode) or (found.st_dev, found.st_ino) in self._seen:

@@ -88,6 +88,8 @@ def canonical(uri: str) -> str:
 
     Raises: UsageError for what no store can hold.
     """
+    if not uri.strip():
+        raise UsageError("a place is given as '', which names none: give a path or s3://bucket/prefix")
     scheme = scheme_of(uri)
     if scheme == "file":
         return local_uri(local_path(uri))

@@ -54,6 +54,14 @@ def test_a_folder_gives_its_videos_in_order_and_nothing_else(here):
     assert uris(".") == [str(here / name) for name in ("a.mkv", "b.MP4", "sub/c.webm")]
 
 
+def test_a_link_to_nothing_is_a_video_without_a_version_and_no_transcript(here):
+    put(here, "a.mp4")
+    for name in ("b.mp4", "a.vtt", "notes.txt"):
+        (here / name).symlink_to("missing")
+    first, second = list_sources(["."])
+    assert (first.transcript_uri, second.uri, second.version) == ("", str(here / "b.mp4"), "")
+
+
 def test_a_file_that_is_named_is_taken_whatever_its_suffix(here):
     put(here, "clip", "clip.bin")
     assert uris("clip", "clip.bin") == [str(here / "clip"), str(here / "clip.bin")]
@@ -179,6 +187,7 @@ def test_one_video_in_two_splits_is_refused_under_whatever_ids(here):
 def test_an_id_that_comes_twice_in_a_manifest_is_refused_and_named(here, rows):
     message = refused(write_manifest(here / "list.jsonl", rows))
     assert (rows[0].get("video_id") or default_id(str(here / "a.mp4"))) in message
+    assert "of its own" in message
 
 
 def test_what_cannot_be_listed_is_one_line_that_names_it(here):
@@ -186,6 +195,7 @@ def test_what_cannot_be_listed_is_one_line_that_names_it(here):
     (here / "none.jsonl").write_text("\n")
     put(here, "texts/a.txt")
     assert "no source" in refused()
+    assert "which names none" in refused("")
     for source in (
         "empty",
         "texts",
@@ -215,6 +225,11 @@ def test_what_cannot_be_listed_is_one_line_that_names_it(here):
         ("a.jsonl", b'{"video": "https://h/a.mp4"}', "https is off"),
         ("a.jsonl", b'{"video": "a.mp4", "transcript_uri": "https://169.254.169.254/x.txt"}', "https is off"),
         ("a.jsonl", b'{"video": "a.mp4", "transcript_uri": "ftp://h/x.txt"}', "scheme 'ftp'"),
+        ("a.jsonl", b'{"video": "a.mp4", "trascript": "x"}', "'trascript' is no column that is read: did you mean"),
+        ("a.csv", b"video,summary,splits\na.mp4,x,test\n", "did you mean 'split'?"),
+        ("a.csv", b"video,transcript\na.mp4,half a cup, and more\n", "row 1 has more fields than there are columns"),
+        ("a.csv", b"video;transcript\na.mp4;x\n", "separate them by commas"),
+        ("a.csv", b"video\ncaf\xe9.mp4\n", "is not UTF-8: save it as that"),
         ("a.csv", b"clip,title\na.mp4,x\n", "'clip', 'title'"),
         ("a.csv", b'video\n"a.mp4\n', "cannot be read"),
         ("a.csv", b"", "no column 'video'"),

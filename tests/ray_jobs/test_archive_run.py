@@ -87,11 +87,15 @@ def test_a_limit_never_takes_rows_out(finished, tmp_path, capsys):
     assert _summaries(tmp_path / "out") == ["Old."] * 3
 
 
-def test_rows_that_go_are_told_of(finished, tmp_path, kitchen, capsys):
+def test_rows_of_another_archive_are_lost_only_where_that_is_said_and_then_told_of(finished, tmp_path, kitchen, capsys):
     call = finished()
     [one, *_] = sorted(kitchen.glob("*.mp4"))
-    assert run(["summarize", str(one), *call[2:]]) == 0
-    assert "2 rows of videos that are not listed any more go" in capsys.readouterr().out
+    again = ["summarize", str(one), *call[2:]]
+    assert run(again) == 2
+    assert "holds 2 rows of videos that are not listed now, which would be lost" in capsys.readouterr().err
+    assert _summaries(tmp_path / "out") == ["Old."] * 3
+    assert run([*again, "--set", "drop_unlisted=true"]) == 0
+    assert "2 rows of videos that are not listed any more dropped" in capsys.readouterr().out
     assert _summaries(tmp_path / "out") == ["Old."]
 
 

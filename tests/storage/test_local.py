@@ -96,13 +96,14 @@ def test_any_ranges_are_what_slices_of_the_whole_are(tmp_path_factory, data, ran
         assert reader.read_ranges(ranges) == [data[start:stop] for start, stop in ranges]
 
 
-def test_a_folder_is_listed_in_order_without_hidden_names_and_each_link_once(tmp_path):
+def test_a_folder_is_listed_in_order_without_hidden_names_each_link_once_and_one_to_nothing_without_a_version(tmp_path):
     for name in ("b/2.mp4", "b/1.mp4", "a.mp4", ".hidden/x.mp4", "._a.mp4", "c.mp4"):
         storage.write_bytes(str(tmp_path / name), b"x")
     (tmp_path / "b" / "loop").symlink_to(tmp_path)
     (tmp_path / "d.mp4").symlink_to(tmp_path / "missing")
     listed = [stored.uri for stored in storage.list_files(str(tmp_path))]
-    assert listed == [str(tmp_path / name) for name in ("a.mp4", "b/1.mp4", "b/2.mp4", "c.mp4")]
+    assert listed == [str(tmp_path / name) for name in ("a.mp4", "b/1.mp4", "b/2.mp4", "c.mp4", "d.mp4")]
+    assert [stored.uri for stored in storage.list_files(str(tmp_path)) if not stored.version] == [listed[-1]]
 
 
 def test_links_to_themselves_and_what_vanishes_while_it_is_listed_are_left_out(tmp_path, monkeypatch):
