@@ -1,8 +1,10 @@
 """`clipsum serve --bundle B`: summaries by request, on replicas that scale by themselves."""
 
+import errno
 import logging
 import os
 import signal
+import socket
 import threading
 from typing import Annotated
 
@@ -10,6 +12,7 @@ import typer
 from rich.console import Console
 
 from clipsum.config import DEFAULT_BUNDLE, load
+from clipsum.errors import UsageError
 from ray_jobs.options import Address, BundleName, ConfigFile, SetValues
 
 APP = "clipsum"
@@ -33,12 +36,13 @@ def serve(
 
     named = [] if bundle == DEFAULT_BUNDLE else [f"bundle={bundle}"]
     loaded = load(ServeConfig, config, [*named, f"host={host}", *(settings or [])])
+    _refuse_taken(host, port)
     ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())  # whoever ends a service so waits for it to drain
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     os.environ.update(ENVIRONMENT)
     with connected(address, local_of([loaded.bundle])):
         app = build(loaded)
+        signal.signal(signal.SIGTERM, lambda *_: ended.set())  # whoever ends a service so waits for it to drain
         start(host, port, loaded.deadline_s)
         try:
             ray_serve.run(app, name=APP, route_prefix="/")
@@ -47,6 +51,17 @@ def serve(
         finally:
             ray_serve.shutdown()
     return 0
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    """Raises: UsageError where somebody listens there already: Serve would begin all the same."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            said = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be had ({error.strerror})"
+            raise UsageError(f"port {port} of '{host}' {said}: name another with --port") from error
 
 
 if __name__ == "__main__":

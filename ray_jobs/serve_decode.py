@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clipsum.errors import ItemError
+from clipsum.serving.limits import Deadline
 from clipsum.serving.probe import PROBE, write_probe
 from clipsum.serving.sources import Sources
 from ray_jobs.item import StageItem
@@ -28,9 +29,12 @@ class Decoder:
         self._settings, self._decode = settings, Decode(settings)
         self._turn = asyncio.Lock()
 
-    async def decode(self, item: StageItem, settings: StageSettings) -> StageItem:
-        """The item with frames and words, or with its failure. Cancelled, it stops at once, wherever libav is."""
-        async with self._turn:
+    async def decode(self, item: StageItem, settings: StageSettings, deadline: Deadline) -> StageItem:
+        """The item with frames and words, or with its failure. Cancelled, it stops at once, wherever libav is.
+
+        The deadline ends it too, for who asked may be lost and cancel nothing. Raises: TimeoutError.
+        """
+        async with asyncio.timeout(deadline.left_s), self._turn:
             if settings != self._settings:
                 await asyncio.to_thread(self._change, settings)
             task = asyncio.ensure_future(asyncio.to_thread(self._decode.decode_item, self._located(item)))

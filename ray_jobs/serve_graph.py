@@ -7,6 +7,7 @@ from ray.serve.handle import DeploymentHandle
 from clipsum.rows import Outcome
 from clipsum.serving.app import Tell
 from clipsum.serving.cache import ByteCache, CacheKey
+from clipsum.serving.limits import Deadline
 from clipsum.serving.refusals import refused_reason
 from clipsum.serving.videos import UPLOADED, Video
 from ray_jobs.item import StageItem
@@ -26,11 +27,13 @@ class Graph:
         self._decode, self._summarize, self._meters = decode, summarize, meters
         self._cache: ByteCache[Kept] = ByteCache(cache_bytes, held_bytes)
 
-    async def row_of(self, video: Video, settings: StageSettings, tell: Tell | None = None) -> dict[str, Any]:
-        """The row; `tell` hears how far it is. Raises: RefusedError where there is none."""
+    async def row_of(
+        self, video: Video, settings: StageSettings, deadline: Deadline, tell: Tell | None = None
+    ) -> dict[str, Any]:
+        """The row; `tell` hears how far it is. Raises: RefusedError where there is none, TimeoutError."""
         key = _key(video, settings)
         with losses_told():
-            item, source = await self._seen(video, settings, key)
+            item, source = await self._seen(video, settings, key, deadline)
             if tell is not None:
                 tell("stage", {"stage": "decoded"})
             done = await self._written(source, settings, tell)
@@ -42,7 +45,9 @@ class Graph:
             self._cache.put(key, Kept(done.seen, is_own=not video.transcript.segments))
         return done.row | {"uri": video.uri}
 
-    async def _seen(self, video: Video, settings: StageSettings, key: CacheKey) -> tuple[StageItem, Any]:
+    async def _seen(
+        self, video: Video, settings: StageSettings, key: CacheKey, deadline: Deadline
+    ) -> tuple[StageItem, Any]:
         """The item with frames or embeddings, and what stands for it in the next call, so that nothing is sent twice.
 
         What a caller says is spoken is never kept for others; who says nothing gets what the video itself says.
@@ -51,7 +56,7 @@ class Graph:
         if kept is not None and (kept.is_own or video.transcript.segments):
             found = again(kept.item, video)
             return found, found
-        response = self._decode.decode.remote(StageItem(0, Outcome(video.ref), video.transcript), settings)
+        response = self._decode.decode.remote(StageItem(0, Outcome(video.ref), video.transcript), settings, deadline)
         found = await result_of(response)
         if found.outcome.failure is not None:
             self._meters.failed("decode", found.outcome.failure.reason)

@@ -21,7 +21,7 @@ from clipsum.serving.probe import PROBE
 from clipsum.serving.reading import finished
 from clipsum.serving.refusals import RefusedError
 from clipsum.serving.schemas import BundleCard, JobRequest
-from clipsum.serving.videos import Video, named
+from clipsum.serving.videos import Video, named, sweep
 from clipsum.serving.webhooks import send
 from clipsum.storage import join
 from clipsum.storage.guard import check_host
@@ -103,7 +103,7 @@ class Ingress:
     async def summarize(self, video: Video, deadline: Deadline, tell: Tell | None = None) -> dict[str, Any]:
         """As `Service.summarize`."""
         async with asyncio.timeout(deadline.left_s):
-            row = await self._graph.row_of(video, self._settings, tell)
+            row = await self._graph.row_of(video, self._settings, deadline, tell)
         self.admission.worked(sum(row[column] for column in COSTS.values()))
         return row
 
@@ -143,8 +143,9 @@ class Ingress:
         self._settings = settings
 
     async def _watch(self) -> None:
-        """Follow the pointer."""
+        """Follow the pointer, and sweep up."""
         while True:
+            await asyncio.to_thread(sweep, self.uploads, 2 * self.deadline_s)
             try:
                 settings = await asyncio.to_thread(pointed, self._settings, self._pointer)
                 if settings != self._settings:

@@ -3,7 +3,6 @@
 The proxies find `middlewares` by `ENVIRONMENT`, which must be there when Ray starts.
 """
 
-import logging
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -14,7 +13,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from clipsum.serving.refusals import RefusedError, refused_reason
 from clipsum.serving.shield import Answer
 
-log = logging.getLogger(__name__)
 ENVIRONMENT = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": f"{__name__}:middlewares"}
 BACKSTOP_S = 30.0
 """Beyond the deadline of a request, that the proxy gives it."""
@@ -43,23 +41,23 @@ class Proxied:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         answer, is_begun, is_refused = Answer(send), False, False
 
         async def told(message: Message) -> None:
             nonlocal is_begun, is_refused
-            if message["type"] == "http.response.start" and (refused := _refused(message)):
-                is_refused = True
-                await answer.refuse(refused)
-            elif not is_refused:
-                is_begun = True
+            if message["type"] == "http.response.start":
+                refused = _refused(message)
+                is_begun, is_refused = True, refused is not None
+                if refused is not None:
+                    await answer.refuse(refused)
+            if not is_refused:
                 await send(message)
 
-        try:
-            await self._app(scope, receive, told)
-        except Exception:
-            if is_begun or is_refused or scope["type"] != "http":
-                raise
-            log.exception("no ingress answered")
+        await self._app(scope, receive, told)
+        if not is_begun:  # the ingress was lost: Serve says nothing, and its server would say 500
             await answer.refuse(refused_reason("worker_died"))
 
 

@@ -1,8 +1,9 @@
 """The video of a request: named by its address, or uploaded into a folder of ours, with what the caller says of it."""
 
 import hashlib
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -63,6 +64,14 @@ def uploaded(
         yield Video(ref, words_of(transcript), UPLOADED)
     finally:
         path.unlink(missing_ok=True)
+
+
+def sweep(folder: Path, older_than_s: float) -> None:
+    """Remove what processes that were killed have left of uploads."""
+    for path in folder.glob("*") if folder.is_dir() else ():
+        with suppress(OSError):  # another process sweeps too
+            if time.time() - path.stat().st_mtime > older_than_s:
+                path.unlink()
 
 
 def words_of(text: str | None) -> Transcript:
