@@ -24,6 +24,9 @@ def evaluate(
         bool, typer.Option("--paper-table", help="Print the table in the layout of the paper, in Markdown.")
     ] = False,
     java: Annotated[bool, typer.Option("--java", help="Also METEOR 1.5, which needs a java command.")] = False,
+    marks: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A .jsonl with what people marked, to score moments against.")
+    ] = None,
     config: ConfigFile = None,
     set_values: SetValues = None,
     address: Address = None,
@@ -42,6 +45,7 @@ def evaluate(
         java=java,
         config=load(SummarizeConfig, config, set_values or ()),
         address=address,
+        marks=None if marks is None else storage.canonical(marks),
     )
     return evaluate_bundle(call, Console())
 

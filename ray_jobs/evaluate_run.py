@@ -6,12 +6,13 @@ Bound: references, summaries and scores of all videos, and what `EmbeddedSet` ho
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rich.console import Console
 
 from clipsum import storage
+from clipsum.datasets.marks import read_marks
 from clipsum.datasets.tables import SUFFIXES
 from clipsum.errors import UsageError
 from clipsum.evaluation import pictured, record
@@ -27,7 +28,10 @@ from ray_jobs.evaluate_table import print_evaluation
 
 @dataclass(frozen=True)
 class EvaluateCall:
-    """What `clipsum evaluate` was asked for; no `splits` means all but the training split; `config`: of a run on videos."""
+    """What `clipsum evaluate` was asked for; no `splits`: all but the training split; `config`: of a run on videos.
+
+    `marks`: a manifest with what people marked; a manifest of videos may hold that itself.
+    """
 
     data: str
     output: str
@@ -37,6 +41,7 @@ class EvaluateCall:
     java: bool = False
     config: SummarizeConfig = field(default_factory=SummarizeConfig)
     address: str | None = None
+    marks: str | None = None
 
 
 def evaluate_bundle(call: EvaluateCall, console: Console) -> int:
@@ -74,13 +79,17 @@ def _holds_training(data: str, bundle: Bundle, found: Found) -> bool:
 
 
 def _find(call: EvaluateCall, bundle: Bundle, console: Console) -> Found:
+    own = call.data if storage.suffix(call.data) == ".jsonl" else None
+    place = call.marks or own
+    marks = read_marks(place, may_be_none=call.marks is None) if place and bundle.manifest.model.scorer else {}
     if storage.suffix(call.data) in SUFFIXES:
-        return from_videos(call.data, call.output, call.bundle, call.splits, call.config, call.address, console)
+        found = from_videos(call.data, call.output, call.bundle, call.splits, call.config, call.address, console)
+        return replace(found, cases=[replace(case, marks=marks.get(case.video_id)) for case in found.cases])
     if call.config != SummarizeConfig():
         raise UsageError(
             f"'{call.data}' holds embeddings, made already: --set and --config are for a manifest of videos"
         )
-    return from_embeddings(call.data, bundle, call.splits, console)
+    return from_embeddings(call.data, bundle, call.splits, console, marks)
 
 
 def _write(output: str, made: dict[str, Any], results: Sequence[SplitResult], found: Found) -> str:

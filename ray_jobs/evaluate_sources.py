@@ -14,6 +14,7 @@ from clipsum import storage
 from clipsum.datasets import embedding_rows
 from clipsum.datasets.embedded import EmbeddedSet, open_embedded
 from clipsum.datasets.manifest import list_sources
+from clipsum.datasets.marks import Marks
 from clipsum.errors import UsageError
 from clipsum.evaluation.cases import Case, write_cases
 from clipsum.evaluation.costs import peak_memory
@@ -49,8 +50,12 @@ class Found:
     exit_code: int = 0
 
 
-def from_embeddings(place: str, bundle: Bundle, splits: Sequence[str], console: Console) -> Found:
+def from_embeddings(
+    place: str, bundle: Bundle, splits: Sequence[str], console: Console, marks: Mapping[str, Marks] | None = None
+) -> Found:
     """Write the summaries of stored embeddings; of pixels, where the bundle's encoder is another and they are stored.
+
+    `marks`: by id, what people marked, to compare scores of frames with.
 
     Raises: UsageError: none there, or made for another bundle.
     """
@@ -63,7 +68,7 @@ def from_embeddings(place: str, bundle: Bundle, splits: Sequence[str], console: 
     with CountLine(console, "Summarising", "videos") as line:
         for part in parted:
             videos, paid = as_seen_by(bundle, part, costs, device)
-            for case in write_cases(videos, summarizer, paid):
+            for case in write_cases(videos, summarizer, paid, marks=marks):
                 cases.append(case)
                 line.show(len(cases), sum(map(len, parted)))
     failures: Counter[str] = sum((Counter(part.failures) for part in parted), Counter())
@@ -96,7 +101,7 @@ def from_videos(
     if not any(ref.summary for ref in refs):
         raise UsageError(f"manifest '{source}' has no reference for {videos_of(len(refs))}: add a column 'summary'")
     place = storage.join(output, RUN)
-    call = Call(SUMMARIZE, (source,), place, bundle, config, address=address)
+    call = Call(SUMMARIZE, (source,), place, bundle, config.model_copy(update={"drop_unlisted": True}), address=address)
     with TemporaryDirectory(prefix="clipsum-") as scratch:
         settings = stage_settings(call)
         rows = part_rows(call, settings)
@@ -138,14 +143,17 @@ def stored_costs(place: str) -> dict[str, dict[str, float]]:
 def _cases_of(place: str, refs: Sequence[VideoRef]) -> list[Case]:
     by_id = {ref.video_id: ref for ref in refs}
     stages = {"decode": "decode_cpu_s", "encode": "encode_s", "generate": "generate_s"}
-    columns = ["video_id", "status", "summary", "evidence", "duration_s", *stages.values()]
+    scored = ("frame_times_s", "frame_scores")
+    columns = ["video_id", "status", "summary", "evidence", "duration_s", *scored, *stages.values()]
     cases = []
     for uri in parts.uris(place):
         for row in parts.read(uri, columns)[1].to_pylist():
             if row["status"] == "ok" and (ref := by_id.get(row["video_id"])):
                 seconds = {stage: row[column] for stage, column in stages.items() if row[column] is not None}
                 told = (row["summary"] or "", row["evidence"], row["duration_s"])
-                cases.append(Case(ref.video_id, ref.uri, ref.split or "", ref.summary, *told, seconds))
+                times_s, scores = (row[column] or () for column in scored)
+                case = Case(ref.video_id, ref.uri, ref.split or "", ref.summary, *told, seconds, times_s, scores)
+                cases.append(case)
     return cases
 
 

@@ -50,6 +50,8 @@ def _table(record: Mapping[str, Any], between: str) -> Table:
 def _cell(figure: Mapping[str, float] | None, between: str) -> str:
     if not figure:
         return "–"
+    if "low" not in figure:
+        return f"{figure['value']:.2f}"
     low, high = figure["low"], figure["high"]
     return _dimmed(f"{figure['value']:.2f}", f"{low:.2f}{'–' if low >= 0 else ' to '}{high:.2f}", between)
 

@@ -58,8 +58,12 @@ class Marks:
         return share
 
 
-def read_marks(place: str) -> dict[str, Marks]:
-    """video_id -> marks, of every line of a .jsonl manifest, local or `s3://`, that has some. Raises: UsageError."""
+def read_marks(place: str, may_be_none: bool = False) -> dict[str, Marks]:
+    """video_id -> marks, of every line of a .jsonl manifest, local or `s3://`, that has some.
+
+    A line without a video_id has none where `may_be_none`. Raises: UsageError, where there are none at all too, unless
+    `may_be_none`.
+    """
     try:
         lines = storage.read_bytes(place).splitlines()
     except ItemError as error:
@@ -71,12 +75,14 @@ def read_marks(place: str) -> dict[str, Marks]:
         try:
             row = json.loads(line)
             marks = _marks(row)
+            if may_be_none and "video_id" not in row:
+                continue
             video_id = str(row["video_id"])
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise UsageError(f"marks '{place}', line {number}: {_said(error)}") from error
         if marks.importance is not None or marks.queries:
             found[video_id] = marks
-    if not found:
+    if not found and not may_be_none:
         raise UsageError(f"marks '{place}' hold none: give lines with video_id and importance, vsum_onehot or queries")
     return found
 

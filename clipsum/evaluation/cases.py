@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from clipsum.datasets.embedded import Embedded
+from clipsum.datasets.marks import Marks
+from clipsum.highlights.moments import MomentFinder, Watched
 from clipsum.models.summarize import Summarizer
-from clipsum.records import Evidence
+from clipsum.records import Evidence, Moments, Summary
 
 AT_ONCE = 256
 """Videos whose embeddings are in memory together: 26 MB at 50 frames of 512 numbers."""
@@ -16,7 +18,8 @@ AT_ONCE = 256
 class Case:
     """A video, what was written about it, and what should have been; `split` "" where it was given none.
 
-    `seconds`: stage -> seconds that it took for this video, for the stages that are known.
+    `seconds`: stage -> seconds that it took for this video, for the stages that are known. `frame_scores` (T,) at
+    `frame_times_s`, where the bundle has a scorer and people marked the video: `marks`.
     """
 
     video_id: str
@@ -27,6 +30,9 @@ class Case:
     evidence: Evidence | None = None
     duration_s: float | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
+    frame_times_s: Sequence[float] = ()
+    frame_scores: Sequence[float] = ()
+    marks: Marks | None = None
 
     @property
     def has_reference(self) -> bool:
@@ -42,18 +48,21 @@ def write_cases(
     summarizer: Summarizer,
     costs: Mapping[str, Mapping[str, float]] | None = None,
     on_done: Callable[[int], None] = lambda _: None,
+    marks: Mapping[str, Marks] | None = None,
 ) -> Iterator[Case]:
-    """The case of each video, in order; `costs` holds what decoding and encoding took, by id.
+    """The case of each video, in order; `costs` holds what decoding and encoding took, by id, `marks` what people said.
 
     A video's share of the writing of its chunk (`AT_ONCE` videos, in batches of similar length) is its `generate`.
     Raises: UsageError where embeddings were not made for this bundle.
     """
+    finder = MomentFinder(summarizer) if marks else None
     for start in range(0, len(videos), AT_ONCE):
         chunk = list(videos[start : start + AT_ONCE])
         started = time.perf_counter()
         summaries = summarizer.summarize([(video.embeddings, video.transcript, video.duration_s) for video in chunk])
         share_s = (time.perf_counter() - started) / len(chunk)
-        for video, written in zip(chunk, summaries, strict=True):
+        found = _moments(chunk, summaries, finder)
+        for video, written, moments in zip(chunk, summaries, found, strict=True):
             yield Case(
                 video_id=video.video_id,
                 uri=video.uri,
@@ -63,5 +72,22 @@ def write_cases(
                 evidence=written.evidence,
                 duration_s=video.duration_s,
                 seconds={**(costs or {}).get(video.video_id, {}), "generate": share_s},
+                frame_times_s=video.embeddings.times_s.tolist() if moments else (),
+                frame_scores=moments.frame_scores if moments else (),
+                marks=(marks or {}).get(video.video_id),
             )
         on_done(len(chunk))
+
+
+def _moments(
+    videos: Sequence[Embedded], summaries: Sequence[Summary], finder: MomentFinder | None
+) -> Sequence[Moments | None]:
+    """Of each video, where moments are wanted and the bundle finds any."""
+    if finder is None:
+        return [None] * len(videos)
+    return finder.find(
+        [
+            Watched(video.embeddings, video.transcript, video.duration_s, written.text)
+            for video, written in zip(videos, summaries, strict=True)
+        ]
+    )

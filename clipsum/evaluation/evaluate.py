@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean, median
 
 import numpy as np
@@ -12,6 +12,7 @@ from clipsum.datasets.splits import told_order
 from clipsum.errors import UsageError, one_of
 from clipsum.evaluation.cases import Case
 from clipsum.evaluation.kitchen import hidden_chance, kitchen_figures
+from clipsum.evaluation.moments import Moments, moment_figures
 from clipsum.metrics.bootstrap import Estimate
 from clipsum.metrics.score import DRAWS, score
 
@@ -30,7 +31,10 @@ class Seconds:
 
 @dataclass(frozen=True, repr=False)
 class SplitResult:
-    """A split: its scored cases (N), the scores of each (name -> (N,)), and the figures made of them."""
+    """A split: its scored cases (N), the scores of each (name -> (N,)), and the figures made of them.
+
+    `moments`: the figures of frame scores, over the `marked` cases that people marked.
+    """
 
     split: str
     cases: Sequence[Case]
@@ -40,6 +44,8 @@ class SplitResult:
     kitchen_chance: float | None
     evidence: Mapping[str, int]
     seconds: Mapping[str, Seconds]
+    moments: Moments = field(default_factory=dict)
+    marked: int = 0
 
     def __repr__(self) -> str:
         return f"SplitResult({self.split!r}, n={len(self.cases)}, {RANKED_BY} {self.figures[RANKED_BY]})"
@@ -89,6 +95,7 @@ def _result(split: str, cases: Sequence[Case], java: bool, draws: int) -> SplitR
     if not scored:
         return None
     scores = score([case.summary for case in scored], [str(case.reference) for case in scored], java=java)
+    marked, moments = moment_figures(cases)
     return SplitResult(
         split=split,
         cases=scored,
@@ -98,6 +105,8 @@ def _result(split: str, cases: Sequence[Case], java: bool, draws: int) -> SplitR
         kitchen_chance=hidden_chance(scored),
         evidence=Counter(case.evidence or "unknown" for case in cases),
         seconds=_seconds(cases),
+        moments=moments,
+        marked=marked,
     )
 
 

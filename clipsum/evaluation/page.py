@@ -98,7 +98,9 @@ def _figures(record: Record) -> list[Figure]:
 
 
 def _cell(figure: Mapping[str, float] | None) -> tuple[str, str]:
-    return (f"{figure['value']:.2f}", f"{figure['low']:.2f} to {figure['high']:.2f}") if figure else ("–", "")
+    if not figure:
+        return "–", ""
+    return f"{figure['value']:.2f}", f"{figure['low']:.2f} to {figure['high']:.2f}" if "low" in figure else ""
 
 
 def _notes(record: Record) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from clipsum.evaluation import kitchen
+from clipsum.evaluation import kitchen, moments
 from clipsum.evaluation.evaluate import SplitResult
 from clipsum.metrics.score import protocol
 from clipsum.models.bundle import Bundle
@@ -18,6 +18,7 @@ def compose(results: Sequence[SplitResult], facts: Mapping[str, Any]) -> dict[st
     """The whole record. `facts`: what is not of a split: bundle, data, generation, parameters, memory, failures."""
     names = [name for result in results for name in result.figures]
     told = protocol(names) | (kitchen.PROTOCOL if any(result.kitchen for result in results) else {})
+    told |= moments.protocol() if any(result.moments for result in results) else {}
     return {
         "schema_version": SCHEMA_VERSION,
         **facts,
@@ -60,4 +61,10 @@ def _split(result: SplitResult) -> dict[str, Any]:
     if result.kitchen:
         figures = {name: asdict(figure) for name, figure in result.kitchen.items()}
         found["kitchen"] = {**figures, "hidden_slots_chance": result.kitchen_chance}
+    if result.moments:
+        figures = {
+            name: asdict(estimate) | {"random_floor": figure.random_floor, "human_ceiling": figure.human_ceiling}
+            for name, (estimate, figure) in result.moments.items()
+        }
+        found["moments"] = {"videos": result.marked, "figures": figures}
     return found

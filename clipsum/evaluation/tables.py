@@ -6,7 +6,7 @@ Both read what `evaluation.json` holds, so that they are made again from it as w
 from collections.abc import Mapping
 from typing import Any
 
-from clipsum.evaluation import kitchen
+from clipsum.evaluation import kitchen, moments
 from clipsum.metrics import score
 
 Record = Mapping[str, Any]
@@ -26,10 +26,10 @@ def split_title(split: str) -> str:
 
 
 def figure_rows(record: Record) -> list[tuple[str, list[Mapping[str, float] | None]]]:
-    """Label -> the figure (value, low, high) of each split, None where a split has none."""
+    """Label -> the figure (value, and low, high where it has an interval) of each split, None where it has none."""
     splits = list(record["splits"].values())
-    told = [{**split["figures"], **split.get("kitchen", {})} for split in splits]
-    labels = {**score.LABELS, **kitchen.LABELS}
+    told = [{**split["figures"], **split.get("kitchen", {}), **moments.rows_of(split)} for split in splits]
+    labels = {**score.LABELS, **kitchen.LABELS, **moments.labels()}
     rows = [(label, [figures.get(name) for figures in told]) for name, label in labels.items()]
     return [(label, figures) for label, figures in rows if any(figures)]
 

@@ -1,14 +1,18 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
+from clipsum.config import Sampling
 from clipsum.datasets.embedding_rows import Kind
 from clipsum.datasets.kitchen.language import cues, summary
 from clipsum.datasets.kitchen.recipe import make_video
 from clipsum.models.bundle import load_bundle
+from clipsum.models.config import ScorerConfig
 from ray_jobs.cli import run
 from tests.datasets.embedded_folder import failed, video, write_part
+from tests.models.tiny import tiny_model, write_bundle
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +142,25 @@ def test_a_manifest_of_videos_goes_through_the_pipeline_and_training_videos_do_n
     assert all(record["peak_memory_bytes"][stage] > 10**7 for stage in ("decode", "encode", "generate"))
     assert json.loads((tmp_path / "eval" / "run" / "run.json").read_text())["counts"]["listed"] == 2
     assert (tmp_path / "eval" / "report.html").read_text().count("data:image/jpeg") >= 2
+
+
+def test_moments_are_scored_against_what_people_marked_where_the_bundle_scores_frames(tmp_path, capsys):
+    model = tiny_model(scorer=ScorerConfig(ffn=48))
+    write_bundle(str(tmp_path / "b"), tmp_path / "clip", sampling=Sampling(frames=8), model=model)
+    manifest = load_bundle(str(tmp_path / "b")).manifest
+    kind = Kind(manifest.fingerprint, str(manifest.sampling), manifest.seek)
+    rows = [video(f"v{n}", "test", width=manifest.model.visual_width, kind=kind, summary="cut it") for n in range(3)]
+    write_part(str(tmp_path / "emb"), 0, rows, kind)
+    rng = np.random.default_rng(0)
+    lines = [{"video_id": f"v{n}", "importance": rng.integers(1, 6, (4, 30)).tolist()} for n in range(2)]
+    (tmp_path / "marks.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert (
+        _call(tmp_path / "emb", tmp_path / "eval", str(tmp_path / "b"), "--marks", str(tmp_path / "marks.jsonl")) == 0
+    )
+    moments = json.loads((tmp_path / "eval" / "evaluation.json").read_text())["splits"]["test"]["moments"]
+    assert moments["videos"] == 2
+    assert set(moments["figures"]["f1_mean"]) == {"value", "low", "high", "random_floor", "human_ceiling"}
+    said = capsys.readouterr().out
+    assert "moments: 100 τ, per person" in said
+    assert "random scores" in said
+    assert "people of each other" in (tmp_path / "eval" / "report.html").read_text()

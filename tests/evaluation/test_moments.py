@@ -1,0 +1,78 @@
+"""Scores of frames against what people marked."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from clipsum.datasets.marks import Marks
+from clipsum.evaluation.evaluate import evaluate
+from clipsum.evaluation.moments import moment_figures, scored_seconds
+from clipsum.evaluation.record import compose
+from clipsum.evaluation.tables import figure_rows
+from tests.evaluation.test_evaluate import FACTS
+from tests.evaluation.toy import case_of
+
+SECONDS = 40
+RNG = np.random.default_rng(3)
+TRUTH = RNG.permutation(SECONDS) / SECONDS
+
+
+def _people(count=5):
+    noisy = TRUTH + 0.2 * RNG.normal(size=(count, SECONDS))
+    return np.clip(np.round(1 + 4 * noisy), 1, 5).astype(np.uint8)
+
+
+def _case(index, scores, people=None):
+    marks = Marks(_people() if people is None else people, 1, 5)
+    times_s = np.arange(SECONDS) + 0.5
+    return replace(case_of(index), frame_times_s=times_s.tolist(), frame_scores=list(scores), marks=marks)
+
+
+def test_scores_that_follow_people_lie_above_the_floor_and_near_the_ceiling():
+    count, figures = moment_figures([_case(index, TRUTH) for index in range(4)])
+    assert count == 4
+    for estimate, figure in figures.values():
+        assert estimate.value == figure.value > 3 * abs(figure.random_floor) or estimate.value > 2 * figure.random_floor
+        assert figure.human_ceiling > figure.random_floor
+    assert 40 < figures["tau_per_user"][0].value <= 100
+    _, reversed_ones = moment_figures([_case(index, 1 - TRUTH) for index in range(4)])
+    assert reversed_ones["tau_per_user"][0].value < 0
+
+
+def test_a_second_has_the_score_of_the_nearest_frame_whatever_the_rate():
+    case = replace(_case(0, [0.1, 0.9, 0.2]), frame_times_s=[2.0, 10.0, 30.0], frame_scores=[0.1, 0.9, 0.2])
+    scores = scored_seconds(case).scores
+    assert scores[[0, 5, 6, 19, 20, 39]].tolist() == [0.1, 0.1, 0.9, 0.9, 0.2, 0.2]
+
+
+def test_who_marked_zero_or_one_chose_what_is_one():
+    chosen = (RNG.random((3, SECONDS)) < 0.3).astype(np.uint8)
+    video = scored_seconds(replace(_case(0, TRUTH), marks=Marks(chosen)))
+    assert np.array_equal(video.user_summary, chosen > 0)
+
+
+def test_cases_without_scores_or_without_marks_have_no_such_figures():
+    assert moment_figures([replace(_case(0, TRUTH), marks=None), replace(_case(1, TRUTH), frame_scores=())]) == (0, {})
+    (result,) = evaluate([case_of(0), case_of(1)], draws=20)
+    assert "moments" not in compose([result], FACTS)["splits"]["test"]
+
+
+def test_the_table_shows_each_figure_with_random_scores_and_people_below_it():
+    record = compose(evaluate([*(_case(index, TRUTH) for index in range(3)), case_of(5)], draws=20), FACTS)
+    assert record["splits"]["test"]["moments"]["videos"] == 3
+    rows = dict(figure_rows(record))
+    labels = [label for label in rows if label.startswith("moments")]
+    assert labels[:3] == [
+        "moments: F1, mean of people",
+        "moments: F1, mean of people, random scores",
+        "moments: F1, mean of people, people of each other",
+    ]
+    (tau,), (floor,) = rows["moments: 100 τ, per person"], rows["moments: 100 τ, per person, random scores"]
+    assert tau["value"] > 40 > abs(floor["value"])
+    assert "low" in tau
+    assert "low" not in floor
+    assert "human ceiling" in record["protocol"] or "moments, people" in record["protocol"]
+    assert (
+        pytest.approx(tau["value"], abs=1e-9) == record["splits"]["test"]["moments"]["figures"]["tau_per_user"]["value"]
+    )
