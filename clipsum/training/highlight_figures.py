@@ -35,19 +35,19 @@ def highlight_figures(
 ) -> dict[str, Any]:
     """Every figure as plain data; `rows` are the runs' records, `floors` the baselines (V,) and `videos` by split.
 
-    `ood` stands beside each: what is met is decided on `test`.
+    `ood` stands beside each: what is met is decided on `test`. A target whose runs are not there is None, and not met.
     """
     systems: dict[str, list[Mapping[str, Any]]] = {}
     for row in sorted(rows, key=lambda row: row["seed"]):
         systems.setdefault(row["condition"], []).append(row)
     columns = {split: _target_figures(systems, floors[split], videos[split], split) for split in _SPLITS}
     targets = [
-        {"target": name, "limit": limit, "test": test, "ood": ood, "met": bool(met(test))}
+        {"target": name, "limit": limit, "test": test, "ood": ood, "met": test is not None and bool(met(test))}
         for (name, limit, met), test, ood in zip(_TARGETS, columns["test"], columns["ood"], strict=True)
     ]
     scored = {name: runs for name, runs in systems.items() if all(run["frames"] for run in runs)}
     return {
-        "seeds": len(systems["scores"]),
+        "seeds": {name: len(runs) for name, runs in systems.items()},
         "targets": targets,
         "scores": {name: {split: _spreads(runs, split) for split in _SPLITS} for name, runs in scored.items()},
         "floors": {split: {name: float(found.mean()) for name, found in floors[split].items()} for split in _SPLITS},
@@ -56,19 +56,20 @@ def highlight_figures(
 
 def _target_figures(
     systems: Mapping[str, Rows], floors: Mapping[str, Matrix], videos: Sequence[Video], split: str
-) -> tuple[float | dict[str, float], ...]:
+) -> tuple[float | dict[str, float] | None, ...]:
     """In the order of `_TARGETS`."""
     tau, query, generic, cosine = (_matrix(systems["scores"], split, name) for name in _FIGURES[:4])
     best_without = max((floors[name] for name in _WITHOUT_A_MODEL), key=lambda found: float(found.mean()))
-    rouge = {name: score(videos, [run["texts"][split] for run in systems[name]]).rouge_l for name in ("joint", "both")}
-    return (
+    apart = (
         100 * float(tau.mean() / floors["ceiling"].mean()),
         _gain(100 * tau, 100 * best_without),
         float(query.mean() / generic.mean()),
         _gain(100 * query, 100 * cosine),
-        _gain(100 * _matrix(systems["joint"], split, "tau"), 100 * tau),
-        _gain(rouge["joint"], rouge["both"]),
     )
+    if "joint" not in systems or "both" not in systems:
+        return *apart, None, None
+    joint, both = (score(videos, [run["texts"][split] for run in systems[name]]).rouge_l for name in ("joint", "both"))
+    return *apart, _gain(100 * _matrix(systems["joint"], split, "tau"), 100 * tau), _gain(joint, both)
 
 
 def _matrix(runs: Rows, split: str, figure: str) -> Matrix:

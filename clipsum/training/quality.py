@@ -149,25 +149,26 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def _tables(folder: Path, seeds: int, parts: Mapping[str, Part]) -> Iterator[str]:
-    """The tables whose runs are all there, each also as plain data in `folder`."""
+    """What can be told from the runs that are there, each also as plain data in `folder`."""
     videos = {name: part.videos for name, part in parts.items()}
     if rows := _rows(folder, OF_SUMMARIES, seeds):
         found = figures(rows, videos)
         _keep(folder / "quality.json", found)
         yield markdown(found) + "\n"
-    if rows := _rows(folder, OF_HIGHLIGHTS, seeds):
+    rows = _rows(folder, OF_HIGHLIGHTS, seeds, some=True)
+    if any(row["condition"] == "scores" for row in rows):
         found = highlight_figures(rows, {split: baselines(parts[split]) for split in SCORED}, videos)
         _keep(folder / "highlights.json", found)
         yield highlights_markdown(found)
 
 
-def _rows(folder: Path, names: Sequence[str], seeds: int) -> list[dict[str, Any]]:
-    """The records of all these runs, none where one is missing."""
+def _rows(folder: Path, names: Sequence[str], seeds: int, some: bool = False) -> list[dict[str, Any]]:
+    """The records of these runs; where one is missing, of `some` of them, else none."""
     paths = [folder / f"{name}-{seed}.json" for name in names for seed in range(seeds)]
-    if missing := [path.stem for path in paths if not path.exists()]:
-        sys.stderr.write(f"a table less: {', '.join(missing)} missing\n")
-        return []
-    return [json.loads(path.read_text()) for path in paths]
+    there = [path for path in paths if path.exists()]
+    if missing := [path.stem for path in paths if path not in there]:
+        sys.stderr.write(f"{'left out' if some else 'no table of summaries'}: {', '.join(missing)} missing\n")
+    return [json.loads(path.read_text()) for path in there] if some or not missing else []
 
 
 def _keep(path: Path, found: Mapping[str, Any]) -> None:

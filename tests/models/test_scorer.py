@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from clipsum.config import DEFAULT_BUNDLE, Sampling
+from clipsum.config import Sampling
 from clipsum.errors import UsageError
 from clipsum.models.batch import Guide
 from clipsum.models.bundle import load_bundle
@@ -260,10 +260,11 @@ def test_each_query_is_scored_beside_the_generic_case_as_it_would_be_alone(bundl
     assert summarizer.score(embeddings_of(frames(8)[:0], loaded.manifest.fingerprint), 30.0, guides).shape == (3, 0)
 
 
-def test_a_bundle_without_a_scorer_still_loads_and_says_that_it_scores_no_frames():
-    shipped = load_bundle(DEFAULT_BUNDLE)
-    assert shipped.manifest.model.scorer is None
-    assert shipped.manifest.model == ModelConfig(**shipped.manifest.model.model_dump(exclude={"scorer"}))
-    seen = embeddings_of(frames(8, 64), shipped.manifest.fingerprint, "uniform:50")
+def test_a_bundle_without_a_scorer_still_loads_and_says_that_it_scores_no_frames(tmp_path):
+    write_bundle(str(tmp_path / "b"), tmp_path / "clip", sampling=Sampling(frames=8), model=tiny_model())
+    plain = load_bundle(str(tmp_path / "b"))
+    assert plain.manifest.model.scorer is None
+    assert plain.manifest.model == ModelConfig(**plain.manifest.model.model_dump(exclude={"scorer"}))
+    seen = embeddings_of(frames(8), plain.manifest.fingerprint)
     with pytest.raises(UsageError, match="scores no frames: name one that was trained with a scorer"):
-        Summarizer(shipped).score(seen, 30.0, [None])
+        Summarizer(plain).score(seen, 30.0, [None])
