@@ -113,11 +113,15 @@ class StreamFeed:
         self._batches: Iterator[Sequence[Embedded]] = iter(())
 
     def share(self, epoch: int, place: int) -> Share | None:
-        """Asks the stream for its next batch; begins it anew for another place than the next one."""
+        """Asks the stream for its next batch; begins it anew for another place than the next one.
+
+        A batch of which nothing can be learned is a share without examples; None: the epoch has no more.
+        """
         if self._at != (epoch, place):
             self._batches = iter(self._stream.batches(epoch, place))
         self._at = (epoch, place + 1)
-        videos = next(self._batches, ())
+        given = next(self._batches, None)
+        videos = given or ()
         rank, size = self._group.rank, self._group.size
         first, stride = (rank, size) if self._stream.shared else (0, 1)
         items, wrong = self._read(videos[first::stride])
@@ -128,11 +132,11 @@ class StreamFeed:
             for item, index in zip(items, indices, strict=True)
             if self._reader.has_evidence(item)
         ]
-        found = self._group.gather((len(kept), len(videos), wrong))
-        kept_by, listed_by, wrong_by = zip(*found, strict=True)
+        found = self._group.gather((len(kept), given is None, wrong))
+        kept_by, ended_by, wrong_by = zip(*found, strict=True)
         if any(wrong_by):
             raise UsageError(next(filter(None, wrong_by)))
-        if not any(listed_by):
+        if all(ended_by):
             return None
         return _share(kept, sum(kept_by), max(kept_by), self._config, self._group)
 

@@ -97,7 +97,7 @@ class Trainer:
 
     def _step(self) -> StepReport:
         started, at, config = time.perf_counter(), self.progress, self.config
-        share = self._next or self._feed.share(at.epoch, at.place)
+        share = self._next or self._coming()
         if share is None:
             told = ", ".join(f"{count} {reason}" for reason, count in self._feed.failures().items()) or "it is empty"
             raise UsageError(f"the stream of training videos gave none in epoch {at.epoch}: {told}")
@@ -113,9 +113,16 @@ class Trainer:
         at.step, at.place = at.step + 1, at.place + 1
         self._next = None
         if at.step != self.config.max_steps:
-            self._next = self._feed.share(at.epoch, at.place)
+            self._next = self._coming()
         if self._next is None and (at.step != self.config.max_steps or at.place >= self._feed.steps_per_epoch):
             at.epoch, at.place = at.epoch + 1, 0
+
+    def _coming(self) -> Share | None:
+        """The next share of the epoch that has examples: a batch of which no video could be had is passed over."""
+        at = self.progress
+        while (share := self._feed.share(at.epoch, at.place)) is not None and not share.examples:
+            at.place += 1
+        return share
 
     def _validate(self) -> ValidationReport:
         at, config = self.progress, self.config.validation

@@ -248,6 +248,22 @@ def test_each_validation_tells_what_the_stream_lost_since_the_one_before(base):
     assert told == [{"corrupt": 1}, {"corrupt": 2, "timeout": 1}, {}]
 
 
+class Lossy(Listed):
+    """A stream in which the second batch of every epoch could not be had."""
+
+    def batches(self, epoch, skip):
+        given = super().batches(epoch, skip)
+        return ([] if place == 1 else batch for place, batch in enumerate(given, skip))
+
+
+def test_a_batch_of_which_no_video_could_be_had_is_passed_over_and_the_epoch_goes_on(base):
+    data, config = data_of(base), changed(shuffle=False, max_steps=None, epochs=2)
+    whole, _ = split_reports(streamed(base, config, data).run())
+    lossy, _ = split_reports(trainer(base, config, replace(data, train=Lossy(data.train, config.batch_size))).run())
+    assert [r.tokens for r in lossy] == [r.tokens for place, r in enumerate(whole) if place % (len(whole) // 2) != 1]
+    assert [r.epoch for r in lossy] == [0] * (len(lossy) // 2) + [1] * (len(lossy) // 2)
+
+
 def test_a_stream_that_gives_nothing_is_refused(base):
     data = data_of(base)
     empty = Listed([], 5)
