@@ -18,6 +18,7 @@ Writes an abstractive summary of a video from {sees}.
 | steps | {steps:,} of {batch_size} videos, seed {seed} |
 | optimizer | {optimizer} |
 | frame encoder | {encoder} |
+| scorer of frames | {scorer} |
 
 ## What it reached on its validation videos, which chose it
 
@@ -32,11 +33,19 @@ frames said: have it checked where that matters.
 """
 
 
+_MOMENTS = {
+    "tau": "frame scores: 100 x Kendall's tau-b with the mean of those who marked a video, mean of videos",
+    "match": "questions: balanced accuracy in percent of telling those that a video answers from those that it does not",
+    "match_threshold": "questions: the score of a frame at which one counts as answered",
+}
+
+
 def card(
     config: TrainConfig, base: str, weights: str, trained_on: str, steps: int, metrics: Mapping[str, float]
 ) -> str:
     """Markdown. `base`: the bundle id it began with; `weights`: which of them are new, in words."""
-    lines = [f"- {LABELS.get(name, name)}: {value:.2f}" for name, value in metrics.items()]
+    labels = LABELS | _MOMENTS
+    lines = [f"- {labels.get(name, name)}: {value:.2f}" for name, value in metrics.items()]
     sees = {"both": "its transcript and frames", "text": "its transcript alone", "frames": "its frames alone"}
     return _CARD.format(
         sees=sees[config.sees],
@@ -48,9 +57,20 @@ def card(
         seed=config.seed,
         optimizer=f"{config.optimizer.name}, learning rate {config.optimizer.learning_rate:g}, {config.schedule.shape}",
         encoder=_encoder(config.encoder_finetune),
+        scorer=_scorer(config),
         metrics="\n".join(lines) or "Not measured yet.",
         protocol=PROTOCOL,
     )
+
+
+def _scorer(config: TrainConfig) -> str:
+    """How it learned, in a line."""
+    objective = config.objective
+    if not objective.lambda_video:
+        return "not trained here: the base's, if it has one"
+    how = "from what people marked" if objective.video.mode == "supervised" else "unsupervised"
+    beside = f", beside the summaries (weights {objective.lambda_video:g} and {objective.lambda_text:g})"
+    return how + (beside if objective.lambda_text else ", alone")
 
 
 def _encoder(tuned: EncoderFinetune) -> str:
