@@ -35,7 +35,7 @@ frames said: have it checked where that matters.
 
 _MOMENTS = {
     "tau": "frame scores: 100 x Kendall's tau-b with the mean of those who marked a video, mean of videos",
-    "match": "questions: balanced accuracy in percent of telling those that a video answers from those that it does not",
+    "match": "questions: balanced accuracy, in percent, of telling those that a video answers from others",
     "match_threshold": "questions: the score of a frame at which one counts as answered",
 }
 
