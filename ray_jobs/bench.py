@@ -18,12 +18,12 @@ from clipsum.bench.lines import Line
 from clipsum.config import DEFAULT_BUNDLE
 from clipsum.errors import one_of
 
-TARGETS = ("S1", "S2", "S3", "S4", "S5", "S6", "S8", "S9")
+TARGETS = ("S1", "S2", "S3", "S4", "S5", "S6", "S8", "S9", "S10")
 
 
 def bench(
     targets: Annotated[
-        list[str] | None, typer.Argument(metavar="[TARGET]...", help="S1 to S6, S8, S9; all when left out.")
+        list[str] | None, typer.Argument(metavar="[TARGET]...", help="S1 to S6, S8 to S10; all when left out.")
     ] = None,
     s3: Annotated[
         str | None, typer.Option(metavar="S3://BUCKET/PREFIX", help="Measure S1 and S3 from there too.")
@@ -32,9 +32,9 @@ def bench(
         Path | None, typer.Option(metavar="DIR", help="Keeps the sample videos and bench.json for the next time.")
     ] = None,
     videos: Annotated[int, typer.Option(min=1, help="Videos of the batch job of S6.")] = 200,
-    bundle: Annotated[str, typer.Option(help="Bundle of S6 and S9.")] = DEFAULT_BUNDLE,
+    bundle: Annotated[str, typer.Option(help="Bundle of S6, S9 and S10.")] = DEFAULT_BUNDLE,
     rounds: Annotated[int, typer.Option(min=1, help="Counted rounds of each way; the median is taken.")] = 5,
-    address: Annotated[str | None, typer.Option(help="Ray cluster for S6; else this machine.")] = None,
+    address: Annotated[str | None, typer.Option(help="Ray cluster for S6 and S10; else this machine.")] = None,
 ) -> int:
     """Measure the speed targets on this machine."""
     chosen = {_known(target) for target in targets or TARGETS}
@@ -82,6 +82,10 @@ def _measure(
         from clipsum.bench.generation import generation_line
 
         yield generation_line(bundle, rounds)
+    if "S10" in chosen:
+        from ray_jobs.bench_serve import serve_lines
+
+        yield from serve_lines(folder, bundle, rounds, address)
 
 
 def _uploaded(sample: Path, prefix: str | None) -> str | None:

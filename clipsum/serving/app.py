@@ -71,6 +71,7 @@ class Service(Protocol):
 def create_app(service: Service, lifespan: Any = None) -> FastAPI:
     """The app, with its documentation at /openapi.json."""
     app = FastAPI(title="ClipSum", version="1", docs_url=None, redoc_url=None, lifespan=lifespan, responses=ERRORS)
+    app.router.redirect_slashes = False  # the other path would be told by the header Host, which callers write
     _add_page(app)
     _add_service(app, service)
     _add_summaries(app, service)

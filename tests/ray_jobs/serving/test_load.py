@@ -93,3 +93,44 @@ def test_after_a_replica_is_killed_in_mid_request_the_service_heals(service, vid
     [answer] = answers
     assert outcome(answer) in ((200, "ok"), (503, "worker_died"), (504, "timeout"))
     eventually(lambda: outcome(service.upload(fresh(video, tmp_path)))[0] == 200, 60, "a summary again")
+
+
+CALLERS, LASTING_S = 20 * MOST_REQUESTS, 60
+GROWTH, RECOVERED_S = 1.2, 10
+
+
+def resident_bytes() -> int:
+    """What ingress, decoder and summarizer hold in memory."""
+    return sum(process.memory_info().rss for process in processes("ServeReplica:clipsum"))
+
+
+@pytest.mark.slow
+def test_at_twenty_times_its_capacity_for_a_minute_it_says_no_cleanly_keeps_its_memory_and_recovers(service, video):
+    seen: Counter[tuple[int, str]] = Counter()
+    held, is_over = [], threading.Event()
+    sent = video.read_bytes()
+
+    def ask(number: int) -> None:
+        while not is_over.is_set():
+            own = sent + next(NUMBERS).to_bytes(8, "big")  # nobody has looked at it yet
+            answer = service.post(files={"file": ("video.mp4", own)})
+            seen[outcome(answer)] += 1
+            is_over.wait(0.5)  # a caller who is told to wait would wait longer
+
+    with ThreadPoolExecutor(CALLERS) as callers:
+        asking = [callers.submit(ask, number) for number in range(CALLERS)]
+        started = time.monotonic()
+        while time.monotonic() - started < LASTING_S:
+            is_over.wait(2.0)
+            held.append(resident_bytes())
+        is_over.set()
+        for each in asking:
+            each.result()
+    print(f"{sum(seen.values())} requests in {LASTING_S} s: {dict(seen)}; MB {[each >> 20 for each in held]}")
+    assert set(seen) <= {(200, "ok"), (503, "overloaded"), (504, "timeout")}
+    assert seen[200, "ok"] > LASTING_S / 10
+    assert seen[503, "overloaded"] > seen[200, "ok"]
+    settled = held[len(held) // 3]
+    assert max(held[len(held) // 3 :]) < GROWTH * settled
+    eventually(lambda: service.upload(video).status_code == 200, RECOVERED_S, "a summary again")
+    eventually(is_idle, RECOVERED_S, "no decoding")
