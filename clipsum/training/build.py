@@ -34,7 +34,8 @@ def build_model(config: TrainConfig, base: Bundle, visual_width: int) -> tuple[C
     """The model to train, on the CPU, and a line that says which of its weights are new.
 
     With init "base", weights of the base bundle that are there under the same name and shape are taken. New weights
-    follow from `seed`, through torch's global generator. The base's own model stays as it is.
+    follow from `seed`, through torch's global generator. The base's own model stays as it is. Its scorer comes along
+    only where the run trains one: what it goes by, the frame states, is about to change.
     Raises: UsageError where base and changes do not fit.
     """
     torch.manual_seed(config.seed)
@@ -42,12 +43,21 @@ def build_model(config: TrainConfig, base: Bundle, visual_width: int) -> tuple[C
     try:
         bart = BartForConditionalGeneration(_bart_config(config, trained.bart.config))
         bart.generation_config = deepcopy(trained.bart.generation_config)
-        model = ClipSum(model_config(base.manifest.model, config.model, config.sees, visual_width), bart)
+        changed = model_config(_to_learn(base.manifest.model, config), config.model, config.sees, visual_width)
+        model = ClipSum(changed, bart)
     except ValueError as error:
         raise UsageError(f"model: {error}") from error
     taken = _fitting(model, trained) if config.init == "base" else {}
     model.load_state_dict(taken, strict=False)
     return model, _new_weights(model, set(taken), config.seed)
+
+
+def _to_learn(base: ModelConfig, config: TrainConfig) -> ModelConfig:
+    """The base's configuration, its scorer not calibrated, or without it where the run trains none."""
+    if base.scorer is None:
+        return base
+    kept = base.scorer.model_copy(update={"match_threshold": None}) if config.objective.lambda_video else None
+    return base.model_copy(update={"scorer": kept})
 
 
 def _bart_config(config: TrainConfig, base: BartConfig) -> BartConfig:

@@ -1,8 +1,14 @@
 import pytest
 import torch
 
+from clipsum.config import Sampling
 from clipsum.errors import UsageError
+from clipsum.models.bundle import load_bundle
+from clipsum.models.config import ScorerConfig
 from clipsum.training.build import build_model
+from clipsum.training.config import TrainConfig
+from clipsum.training.objective import Objective
+from tests.models.tiny import tiny_model, write_bundle
 from tests.training.runs import PLAIN, WIDTH, changed
 
 
@@ -87,3 +93,15 @@ def test_changes_reach_model_bart_and_generation_and_what_is_not_said_stays(base
 def test_a_model_that_cannot_be_is_refused_in_one_line(base, changes, message):
     with pytest.raises(UsageError, match=f"model: .*{message}"):
         built(base, **model_of(**changes))
+
+
+def test_a_scorer_of_the_base_comes_along_uncalibrated_where_one_is_trained_and_is_left_out_elsewhere(tmp_path):
+    scorer = ScorerConfig(ffn=48, match_threshold=0.5)
+    write_bundle(str(tmp_path / "b"), tmp_path / "clip", sampling=Sampling(frames=8), model=tiny_model(scorer=scorer))
+    scoring = load_bundle(str(tmp_path / "b"))
+    config = TrainConfig()
+    assert build_model(config, scoring, 24)[0].scorer is None
+    learns = config.model_copy(update={"objective": Objective(lambda_video=1.0)})
+    model, said = build_model(learns, scoring, 24)
+    assert model.config.scorer == scorer.model_copy(update={"match_threshold": None})
+    assert said == "all weights are the base bundle's"

@@ -161,8 +161,8 @@ def test_the_threshold_of_matched_is_that_of_the_validation_queries_and_travels_
     assert scorer.model_copy(update={"match_threshold": None}) == SCORER
 
 
-@pytest.mark.parametrize("name", ["clip-it", "clip-it-unsupervised", "videoxum-tt", "videoxum-tt-ca-la"])
-def test_each_published_recipe_trains_a_step(base, name):
+@pytest.mark.parametrize("name", ["highlights", "clip-it", "clip-it-unsupervised", "videoxum-tt", "videoxum-tt-ca-la"])
+def test_each_named_recipe_of_frame_scores_trains_a_step(base, name):
     data = _data(base, train=4)
     marks = {**data.marks, **{video.video_id: _marked(video) for video in data.validation}}
     small = {"num_beams": 1, "min_length": 2, "max_tokens": 8}
