@@ -4,10 +4,14 @@ Asked over a socket with (uri, want_subtitles); answers with an `ItemError`, or 
 lie in the shared memory. Kept small: it must start fast, and never imports torch.
 """
 
+import fcntl
+import os
 import pickle
 import resource
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import ceil
 from mmap import mmap
 from multiprocessing.connection import Connection
@@ -37,12 +41,31 @@ def serve(parent: Connection, memory: int) -> None:
             return
         signal.alarm(ceil(limits.deadline_s) + ORPHAN_S)
         answer: Answer | ItemError
-        try:
-            answer = share(decode_video(uri, *settings, want_subtitles=want_subtitles), memory)
-        except ItemError as error:
-            answer = error
+        with _ended_with(parent):
+            try:
+                answer = share(decode_video(uri, *settings, want_subtitles=want_subtitles), memory)
+            except ItemError as error:
+                answer = error
         signal.alarm(0)
         parent.send(answer)
+
+
+@contextmanager
+def _ended_with(parent: Connection) -> Iterator[None]:
+    """Have the kernel end this process in the middle of a video where the parent goes: it sends nothing meanwhile.
+
+    SIGIO, which ends a process that does not handle it, comes with whatever happens at the other end of the socket.
+    """
+    descriptor = parent.fileno()
+    flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+    fcntl.fcntl(descriptor, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_ASYNC)
+    try:
+        if parent.poll():  # it had gone before
+            sys.exit(1)
+        yield
+    finally:
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags)
 
 
 def share(decoded: Decoded, memory: int) -> Answer:

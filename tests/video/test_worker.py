@@ -2,7 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import av
@@ -14,6 +17,7 @@ from clipsum.errors import ItemError
 from clipsum.video import child
 from clipsum.video.decode import decode_video
 from clipsum.video.worker import VideoDecoder
+from tests.ray_jobs.serving.slow_video import write_slow_video
 from tests.video import makers
 
 PREP = Preprocessing(size_px=32)
@@ -136,3 +140,38 @@ def test_the_end_of_the_decoder_is_the_end_of_the_child(plain: Path):
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)
     videos.close()
+
+
+PARENT = """
+import sys
+from clipsum.config import Limits, Preprocessing, Sampling
+from clipsum.video.worker import VideoDecoder
+videos = VideoDecoder(Preprocessing(size_px=32), Sampling(frames=7), "auto", Limits())
+videos.start()
+print(videos.pid, flush=True)
+videos.decode(sys.argv[1])
+"""
+
+
+def test_a_child_whose_parent_is_killed_ends_in_mid_video(tmp_path: Path):
+    endless = write_slow_video(tmp_path / "slow.mp4", pictures=400_000)
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(endless)], stdout=subprocess.PIPE, text=True)
+    child = Path("/proc", parent.stdout.readline().strip(), "stat")
+    wait_until(lambda: cpu_ticks(child) > START_TICKS)
+    parent.kill()
+    parent.communicate()
+    wait_until(lambda: not child.exists() or child.read_text().rpartition(") ")[2][0] == "Z")
+
+
+START_TICKS = 150  # beyond what its start takes: it decodes
+
+
+def cpu_ticks(stat: Path) -> int:
+    return sum(map(int, stat.read_text().rpartition(") ")[2].split()[11:13]))
+
+
+def wait_until(holds, within_s=15.0):
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
