@@ -10,11 +10,14 @@ import pytest
 from ray import serve
 
 from clipsum import storage
+from clipsum.config import Sampling
+from clipsum.models.config import ScorerConfig
 from clipsum.serving.keys import new_key, toml_of
 from clipsum.storage.s3_client import client
 from ray_jobs import serve_app
 from ray_jobs.serve_config import ServeConfig, options
 from ray_jobs.serve_proxy import start
+from tests.models.tiny import tiny_model, write_bundle
 from tests.ray_jobs.serving.asking import Asking
 from tests.ray_jobs.serving.slow_video import write_slow_video
 from tests.s3_server import SwiftServer
@@ -28,6 +31,15 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+@pytest.fixture(scope="package")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A bundle with random weights that scores frames too."""
+    folder = tmp_path_factory.mktemp("scoring")
+    model = tiny_model(scorer=ScorerConfig(ffn=48, match_threshold=0.5))
+    write_bundle(str(folder / "bundle"), folder / "clip", sampling=Sampling(frames=12), model=model)
+    return str(folder / "bundle")
 
 
 @pytest.fixture(scope="package")
