@@ -94,6 +94,13 @@ def test_the_page_fits_its_width(open_page: Open, viewport: dict[str, int], rows
     assert overflow(page) == 0
 
 
+def test_pictures_of_highlights_stand_in_line_with_the_others(open_page: Open) -> None:
+    page = open_page([ok_row(0, highlights=[{"start_s": 10.0, "end_s": 20.0, "score": 0.9}])])
+    tops = page.evaluate("[...document.querySelectorAll('.strip img')].map(i => i.getBoundingClientRect().top)")
+    assert len(tops) == 3
+    assert len(set(tops)) == 1
+
+
 def test_all_pictures_are_decoded_and_keep_their_proportions(open_page: Open) -> None:
     page = open_page(rows_of_all_kinds())
     assert page.locator("img").count() == 4

@@ -172,7 +172,7 @@ def test_pictures_of_highlights_are_told_from_others_and_the_time_line_shows_whe
     page = render_report({}, [ok_row(0, highlights=[{"start_s": 10.0, "end_s": 20.0, "score": 0.9}])])
     assert 'alt="Highlight at 0:15"' in page
     assert 'alt="Frame at 0:05"' in page
-    assert page.count('<figure class="top">') == 1
+    assert page.count('<figure class="peak">') == 1
     assert '<path class="ticks" d="M83.3 49V56M250 49V56M416.7 49V56"/>' in page
 
 
