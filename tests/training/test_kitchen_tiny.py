@@ -9,13 +9,17 @@ from clipsum.datasets.kitchen.corpus import write_split
 from clipsum.datasets.kitchen.recipe import make_video
 from clipsum.encoders.clip import load_clip
 from clipsum.metrics.kitchen import hidden_slots, order_tau
+from clipsum.metrics.rank_correlation import tau_per_user
+from clipsum.metrics.seconds import f1_at_equal_budget, per_second
 from clipsum.models.bundle import BUNDLED, load_bundle, read_manifest
+from clipsum.models.guidance import guide, guiding_texts
 from clipsum.models.summarize import Summarizer
 from clipsum.records import Embeddings, VideoRef
 from clipsum.training import kitchen_tiny
 from clipsum.training.frames import decode_rows, read_frames
 from clipsum.training.frames import read_manifest as read_rows
 from clipsum.training.kitchen_card import slots_read
+from clipsum.training.kitchen_scoring import marks_of
 from clipsum.training.tiny_clip import TAUGHT_FILE
 from clipsum.transcript.find import find_transcript
 
@@ -66,6 +70,25 @@ def test_the_shipped_bundle_reads_hidden_slots_and_order_off_fresh_frames(bundle
     assert share_right(seen, summaries) >= 0.8
     taus = [order_tau(video, summary.text) for (video, *_), summary in zip(seen, summaries, strict=True)]
     assert np.mean([tau for tau, (video, *_) in zip(taus, seen, strict=True) if video.shuffled]) >= 0.8
+
+
+def test_the_shipped_bundle_finds_what_is_asked_ranks_as_annotators_do_and_says_when_nothing_answers(bundle, seen):
+    summarizer, encoder = Summarizer(bundle), bundle.encoder()
+    found, chance, right, agreed = [], [], [], []
+    for video, embeddings, words, duration_s in seen:
+        marks, times_s = marks_of(video), embeddings.times_s
+        texts = [guiding_texts(None, words), *(guiding_texts(query.text, words) for query in marks.queries)]
+        guides = [guide(each, encoder, duration_s) for each in texts]
+        generic, *asked = summarizer.score(embeddings, duration_s, guides).astype(float)
+        agreed.append(tau_per_user(per_second(times_s, generic, marks.importance.shape[1]), marks.importance).mean())
+        for query, scores in zip(marks.queries, asked, strict=True):
+            right.append((scores.max() >= bundle.manifest.model.scorer.match_threshold) == bool(query.segments))
+            if (wanted := query.at(times_s) > 0).any():
+                found.append(f1_at_equal_budget(scores, wanted))
+                chance.append(f1_at_equal_budget(generic, wanted))
+    assert np.mean(found) > max(0.9, 2 * np.mean(chance))
+    assert np.mean(right) > 0.9
+    assert np.mean(agreed) > 0.3
 
 
 def test_the_shipped_bundle_cannot_guess_hidden_slots_from_words_or_from_other_frames(bundle, seen):
