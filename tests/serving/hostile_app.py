@@ -61,10 +61,11 @@ class Nothing:
 
 @dataclass(frozen=True)
 class Target:
-    """What is attacked, over HTTP."""
+    """What is attacked, over HTTP: `http` brings a key, `stranger` none."""
 
     service: Nothing
     http: httpx2.Client
+    stranger: httpx2.Client
     key: str
     secrets: tuple[str, ...]
 
@@ -116,5 +117,9 @@ def running(app: FastAPI) -> Iterator[str]:
 def attacked(service: Nothing, key: str, *secrets: str) -> Iterator[Target]:
     """The service behind its app."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    with running(create_app(service)) as url, httpx2.Client(base_url=url, headers=headers, timeout=20) as http:
-        yield Target(service, http, key, (*filter(None, [key]), str(service.uploads), *secrets))
+    with running(create_app(service)) as url, contextlib.ExitStack() as held:
+        http, stranger = (
+            held.enter_context(httpx2.Client(base_url=url, headers=own, timeout=20, verify=False))
+            for own in (headers, {})
+        )
+        yield Target(service, http, stranger, key, (*filter(None, [key]), str(service.uploads), *secrets))
