@@ -83,7 +83,8 @@ def _find(call: EvaluateCall, bundle: Bundle, console: Console) -> Found:
     place = call.marks or own
     marks = read_marks(place, may_be_none=call.marks is None) if place and bundle.manifest.model.scorer else {}
     if storage.suffix(call.data) in SUFFIXES:
-        found = from_videos(call.data, call.output, call.bundle, call.splits, call.config, call.address, console)
+        whole = call.data, call.output, call.bundle, call.splits, call.config, call.address, console
+        found = from_videos(*whole, may_lack_references=bool(marks))
         return replace(found, cases=[replace(case, marks=marks.get(case.video_id)) for case in found.cases])
     if call.config != SummarizeConfig():
         raise UsageError(
@@ -93,13 +94,18 @@ def _find(call: EvaluateCall, bundle: Bundle, console: Console) -> Found:
 
 
 def _write(output: str, made: dict[str, Any], results: Sequence[SplitResult], found: Found) -> str:
-    """The three files; evaluation.json comes last. Returns the page's address."""
-    cases = pictured.page_cases(results, found.thumbnails(pictured.shown_ids(results)))
-    page = storage.join(output, "report.html")
-    storage.write_bytes(page, render_evaluation(made, cases).encode())
+    """The three files; evaluation.json comes last. Returns the page's address.
+
+    Where a split has marks alone there is no page, which is of summaries: then the address is that of the figures.
+    """
+    figures, page = storage.join(output, "evaluation.json"), storage.join(output, "report.html")
+    has_page = all(result.cases for result in results)
+    if has_page:
+        cases = pictured.page_cases(results, found.thumbnails(pictured.shown_ids(results)))
+        storage.write_bytes(page, render_evaluation(made, cases).encode())
     storage.write_bytes(storage.join(output, "summaries.jsonl"), "".join(record.summary_lines(results)).encode())
-    storage.write_bytes(storage.join(output, "evaluation.json"), (json.dumps(made, indent=2) + "\n").encode())
-    return page
+    storage.write_bytes(figures, (json.dumps(made, indent=2) + "\n").encode())
+    return page if has_page else figures
 
 
 def _bundle_facts(name: str, bundle: Bundle) -> dict[str, Any]:

@@ -90,6 +90,7 @@ def from_videos(
     config: SummarizeConfig,
     address: str | None,
     console: Console,
+    may_lack_references: bool = False,
 ) -> Found:
     """Decode, encode and summarise the videos of a manifest on Ray, into `output`/run, where they are not yet.
 
@@ -98,7 +99,7 @@ def from_videos(
     all_refs = list(list_sources((source,), config.allow_https))
     chosen = choose_splits(Counter(ref.split or "" for ref in all_refs), splits)
     refs = [ref for ref in all_refs if (ref.split or "") in chosen]
-    if not any(ref.summary for ref in refs):
+    if not may_lack_references and not any(ref.summary for ref in refs):
         raise UsageError(f"manifest '{source}' has no reference for {videos_of(len(refs))}: add a column 'summary'")
     place = storage.join(output, RUN)
     call = Call(SUMMARIZE, (source,), place, bundle, config.model_copy(update={"drop_unlisted": True}), address=address)

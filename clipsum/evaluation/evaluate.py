@@ -48,7 +48,7 @@ class SplitResult:
     marked: int = 0
 
     def __repr__(self) -> str:
-        return f"SplitResult({self.split!r}, n={len(self.cases)}, {RANKED_BY} {self.figures[RANKED_BY]})"
+        return f"SplitResult({self.split!r}, n={len(self.cases)}, {RANKED_BY} {self.figures.get(RANKED_BY)})"
 
 
 def choose_splits(there: Mapping[str, int], wanted: Sequence[str]) -> list[str]:
@@ -70,9 +70,9 @@ def choose_splits(there: Mapping[str, int], wanted: Sequence[str]) -> list[str]:
 
 
 def evaluate(cases: Sequence[Case], java: bool = False, draws: int = DRAWS) -> list[SplitResult]:
-    """A result for every split of the cases that has a reference at all: test, ood, validation, others as they come.
+    """A result for every split of the cases that has a reference or marks: test, ood, validation, others as they come.
 
-    Raises: UsageError where no case has a reference.
+    Raises: UsageError where no case has a reference, nor scores of frames and marks to compare them with.
     """
     splits = sorted(dict.fromkeys(case.split for case in cases), key=told_order)
     found = [_result(split, [case for case in cases if case.split == split], java, draws) for split in splits]
@@ -92,17 +92,18 @@ def without_reference(cases: Sequence[Case]) -> dict[str, int]:
 
 def _result(split: str, cases: Sequence[Case], java: bool, draws: int) -> SplitResult | None:
     scored = [case for case in cases if case.has_reference]
-    if not scored:
-        return None
-    scores = score([case.summary for case in scored], [str(case.reference) for case in scored], java=java)
     marked, moments = moment_figures(cases)
+    if not scored and not marked:
+        return None
+    summaries, references = [case.summary for case in scored], [str(case.reference) for case in scored]
+    scores = score(summaries, references, java=java) if scored else None
     return SplitResult(
         split=split,
         cases=scored,
-        columns=scores.columns,
-        figures=scores.figures(draws),
-        kitchen=kitchen_figures(scored, draws),
-        kitchen_chance=hidden_chance(scored),
+        columns=scores.columns if scores else {},
+        figures=scores.figures(draws) if scores else {},
+        kitchen=kitchen_figures(scored, draws) if scored else {},
+        kitchen_chance=hidden_chance(scored) if scored else None,
         evidence=Counter(case.evidence or "unknown" for case in cases),
         seconds=_seconds(cases),
         moments=moments,

@@ -53,7 +53,7 @@ def summary_lines(results: Sequence[SplitResult]) -> Iterator[str]:
 
 def _split(result: SplitResult) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "videos": len(result.cases),
+        "videos": len(result.cases) or result.marked,
         "evidence": dict(result.evidence),
         "figures": {name: asdict(figure) for name, figure in result.figures.items()},
         "seconds_per_video": {stage: asdict(seconds) for stage, seconds in result.seconds.items()},

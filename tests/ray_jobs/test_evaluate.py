@@ -164,3 +164,23 @@ def test_moments_are_scored_against_what_people_marked_where_the_bundle_scores_f
     assert "moments: 100 τ, per person" in said
     assert "random scores" in said
     assert "people of each other" in (tmp_path / "eval" / "report.html").read_text()
+
+
+def test_a_benchmark_of_moments_alone_needs_no_references(tmp_path, capsys):
+    model = tiny_model(scorer=ScorerConfig(ffn=48))
+    write_bundle(str(tmp_path / "b"), tmp_path / "clip", sampling=Sampling(frames=8), model=model)
+    manifest = load_bundle(str(tmp_path / "b")).manifest
+    kind = Kind(manifest.fingerprint, str(manifest.sampling), manifest.seek)
+    rows = [video(f"v{n}", "test", width=manifest.model.visual_width, kind=kind, summary=None) for n in range(3)]
+    write_part(str(tmp_path / "emb"), 0, rows, kind)
+    chosen = np.random.default_rng(0).integers(0, 2, (10, 30)).tolist()
+    lines = "".join(json.dumps({"video_id": f"v{n}", "vsum_onehot": chosen}) + "\n" for n in range(3))
+    (tmp_path / "marks.jsonl").write_text(lines)
+    call = (tmp_path / "emb", tmp_path / "eval", str(tmp_path / "b"))
+    assert _call(*call) == 2
+    assert "none of 3 videos has a reference" in capsys.readouterr().err.replace("\n", " ")
+    assert _call(*call, "--marks", str(tmp_path / "marks.jsonl")) == 0
+    record = json.loads((tmp_path / "eval" / "evaluation.json").read_text())
+    assert record["splits"]["test"]["figures"] == {}
+    assert record["splits"]["test"]["moments"]["videos"] == record["splits"]["test"]["videos"] == 3
+    assert "moments: F1, mean of people" in capsys.readouterr().out
