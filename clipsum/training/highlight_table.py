@@ -53,7 +53,8 @@ def _agreement(found: Mapping[str, Any], split: str) -> list[str]:
     rows = []
     for name, label in _SYSTEMS.items():
         if row := found["scores"].get(name, {}).get(split):
-            label = f"{label} ({found['seeds'][name]} seeds)"
+            count = found["seeds"][name]
+            label = f"{label} ({count} seed{'' if count == 1 else 's'})"
             f1 = (_share(row[f"f1_{key}"]) for key in _F1)
             rows.append((label, f"{row['tau']['mean']:.3f} ± {row['tau']['sd']:.3f}", *f1, _share(row["match"])))
     blank = ("–",) * (len(_F1) + 1)
