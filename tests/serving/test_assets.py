@@ -34,7 +34,9 @@ def test_the_files_are_part_of_the_package_that_is_built() -> None:
     import tomllib
     from pathlib import Path
 
-    pattern = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["clipsum"]
+    pattern = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["tool"]["setuptools"][
+        "package-data"
+    ]["clipsum"]
     assert "serving/page/*" in pattern
 
 
