@@ -9,7 +9,7 @@ from clipsum.serving.keys import VARIABLE, ApiKey, KeyRing, check_bind, keys_of,
 from ray_jobs.cluster import connected
 from ray_jobs.pools import Machine
 from ray_jobs.serve_bundle import described, pointer_of
-from ray_jobs.serve_config import ServeConfig, admitted, options, settled
+from ray_jobs.serve_config import ServeConfig, admitted, located, options, settled
 from ray_jobs.serve_decode import Decoder
 from ray_jobs.serve_ingress import Ingress, Shape
 from ray_jobs.serve_summarize import Writer
@@ -20,6 +20,7 @@ THREADS = 4
 
 def build(args: ServeConfig) -> Application:
     """The application. Raises: UsageError where the bundle, the keys or the host do not do."""
+    args = located(args)
     keys = keys_for(args)
     check_bind(args.host, KeyRing(keys))
     with connected() as machine:

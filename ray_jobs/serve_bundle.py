@@ -14,7 +14,7 @@ POINTER = "bundle.json"
 
 def pointer_of(config: ServeConfig) -> BundlePointer:
     """Where replicas look for another bundle."""
-    return BundlePointer(join(config.state, POINTER))
+    return BundlePointer(join(config.state, POINTER), config.bundle)
 
 
 def described(name: str) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Configuration of the service: `clipsum serve --config FILE --set key=value`, or `args` in `cluster/serve.yaml`."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -43,10 +45,10 @@ class ServeConfig(Config):
     job_deadline_s: float = Field(default=900.0, gt=0)
     """When a job must be done, once it is begun."""
     upload_bytes: int = Field(default=2 * 2**30, ge=1)
-    uploads: str = "/tmp/clipsum-uploads"
-    """A folder that the machines of ingress and decoders share."""
-    state: str = "/tmp/clipsum-serve"
-    """Where jobs and the pointer to the bundle are kept: a folder, or s3://."""
+    uploads: str = ""
+    """A folder that the machines of ingress and decoders share; by default one of this user's on this machine."""
+    state: str = ""
+    """Where jobs and the pointer to the bundle are kept: a folder, or s3://; by default as `uploads`."""
     keep_s: float = Field(default=7 * 24 * 3600.0, gt=0)
     """How long results of jobs are kept."""
     webhooks: tuple[str, ...] = ()
@@ -70,6 +72,13 @@ class ServeConfig(Config):
     ingress: Replicas = Replicas()
     decode: Replicas = Replicas()
     summarize: Replicas = Replicas()
+
+
+def located(config: ServeConfig) -> ServeConfig:
+    """The configuration with every place named; this user's own folder, for what others leave in /tmp may be a trap."""
+    own = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "clipsum"
+    places = {"uploads": config.uploads or str(own / "uploads"), "state": config.state or str(own / "serve")}
+    return config.model_copy(update=places)
 
 
 def settled(config: ServeConfig, part: str, machine: Machine) -> Replicas:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from fastapi import FastAPI
 from ray.serve.handle import DeploymentHandle
 
-from clipsum.errors import ItemError, UsageError
+from clipsum.errors import UsageError
 from clipsum.models.bundle import load_bundle
 from clipsum.serving.app import Tell, create_app
 from clipsum.serving.jobs import JobStore
@@ -80,6 +80,7 @@ class Ingress:
             for _ in range(config.jobs_at_once)
         ]
         tasks = [asyncio.ensure_future(each) for each in (self._watch(), *(worker.run() for worker in workers))]
+        await self._follow()
         yield
         for task in tasks:
             task.cancel()
@@ -145,14 +146,18 @@ class Ingress:
     async def _watch(self) -> None:
         """Follow the pointer, and sweep up."""
         while True:
-            await asyncio.to_thread(sweep, self.uploads, 2 * self.deadline_s)
-            try:
-                settings = await asyncio.to_thread(pointed, self._settings, self._pointer)
-                if settings != self._settings:
-                    await self._adopt(settings)
-            except (UsageError, ItemError, RefusedError) as error:
-                log.warning("another bundle could not be taken up: %s", error)
             await asyncio.sleep(self._config.watch_s)
+            await asyncio.to_thread(sweep, self.uploads, 2 * self.deadline_s)
+            await self._follow()
+
+    async def _follow(self) -> None:
+        """Serve what is pointed at."""
+        try:
+            settings = await asyncio.to_thread(pointed, self._settings, self._pointer)
+            if settings != self._settings:
+                await self._adopt(settings)
+        except Exception as error:
+            log.warning("another bundle could not be taken up: %s", error)
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """As `Service.answered`."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -21,7 +22,7 @@ from ray_jobs.serve_models import Asker, Done, Models, shares
 from ray_jobs.stages import StageSettings
 
 log = logging.getLogger(__name__)
-GATHER_S = 0.003
+GATHER_S = 0.001
 KEPT_MODELS = 2
 """The bundle that is served, and the one before it, for requests that are on their way."""
 WELL_S = 30.0
@@ -35,6 +36,7 @@ class Writer:
         self._models: OrderedDict[str, Models] = OrderedDict({settings.bundle_id: Models(settings)})
         self._settings, self._pointer = settings, pointer
         self._thread = ThreadPoolExecutor(1, "model")
+        self._lock = threading.Lock()
         self._free = asyncio.Event()
         self._free.set()
         self._well_at = time.monotonic()
@@ -89,16 +91,20 @@ class Writer:
         return [done[place] for place in range(len(items))]
 
     def _of(self, settings: StageSettings) -> Models:
-        if settings.bundle_id not in self._models:
-            self._models[settings.bundle_id] = Models(settings)
+        """The models of a bundle, loaded where they are not yet; the least lately used go."""
+        with self._lock:
+            found = self._models.get(settings.bundle_id)
+        found = found or Models(settings)
+        with self._lock:
+            self._models[settings.bundle_id] = found
+            self._models.move_to_end(settings.bundle_id)
             while len(self._models) > KEPT_MODELS:
                 self._models.popitem(last=False)
-        self._models.move_to_end(settings.bundle_id)
-        return self._models[settings.bundle_id]
+        return found
 
     async def prepare(self, settings: StageSettings) -> None:
         """Load a bundle that is to be served. Raises: UsageError where it cannot be."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._of, settings)
+        await asyncio.to_thread(self._of, settings)  # beside the batches, which go on
 
     async def check_health(self) -> None:
         """Run the model, unless it has just been run, and look at the pointer. Raises where this is to be replaced."""

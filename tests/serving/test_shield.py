@@ -1,6 +1,5 @@
 """What surrounds every request: whose it may be, how much is read of it, what is said of an error."""
 
-import asyncio
 import json
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from clipsum.errors import ItemError
 from clipsum.serving.refusals import RefusedError
 from clipsum.serving.shield import JSON_BYTES, Rules, Shield
+from tests.loops import run
 
 SECRET = "/srv/keys/cs_abcdef"
 UPLOAD = "multipart/form-data; boundary=x"
@@ -22,7 +22,7 @@ class Seen:
         self._below = below or self._answer
         rules = Rules(1000, loopback_only, lambda *answer: self.told.append(answer))
         scope = {"type": "http", "headers": [(name.encode(), value.encode()) for name, value in headers]}
-        asyncio.run(Shield(self._read_and_go, rules)(scope, self._receive, self._send))
+        run(Shield(self._read_and_go, rules)(scope, self._receive, self._send))
         self.status = self.sent[0]["status"]
         self.headers = {name.decode(): value.decode() for name, value in self.sent[0]["headers"]}
 

@@ -11,6 +11,7 @@ from clipsum.serving.jobs import JobStore
 from clipsum.serving.refusals import refused_reason
 from clipsum.serving.webhooks import HEADER, is_signed
 from ray_jobs.serve_jobs import Worker
+from tests.loops import run
 from tests.reports.report_rows import ok_row
 
 ASKED = {"uri": "s3://a/b.mp4", "query": None, "transcript": None, "webhook": "https://app.example/done"}
@@ -46,10 +47,6 @@ class Bench:
         while not holds():
             assert time.monotonic() < deadline
             await asyncio.sleep(0.01)
-
-
-def run(coroutine):
-    return asyncio.run(coroutine)
 
 
 def test_a_job_is_done_once_by_two_workers_and_its_webhook_is_told_and_signed(tmp_path: Path):

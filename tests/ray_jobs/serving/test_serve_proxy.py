@@ -1,11 +1,11 @@
 """What the proxy of Serve says itself comes in the words of the contract; what an ingress says passes untouched."""
 
-import asyncio
 import json
 
 import pytest
 
 from ray_jobs.serve_proxy import Proxied
+from tests.loops import run
 
 
 def proxied(*messages):
@@ -19,7 +19,7 @@ def proxied(*messages):
     async def send(message):
         sent.append(message)
 
-    asyncio.run(Proxied(below)({"type": "http", "headers": []}, None, send))
+    run(Proxied(below)({"type": "http", "headers": []}, None, send))
     return sent
 
 
