@@ -1,15 +1,13 @@
 """The decode deployment: one video at a time, in a child process that is killed when nobody waits for it any more."""
 
 import asyncio
-import shutil
-import tempfile
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from clipsum.errors import ItemError
 from clipsum.serving.limits import Deadline
 from clipsum.serving.probe import PROBE, write_probe
 from clipsum.serving.sources import Sources
@@ -24,8 +22,9 @@ class Decoder:
 
     def __init__(self, settings: StageSettings, sources: Sources) -> None:
         sources.confine()
-        self._folder = Path(tempfile.mkdtemp(prefix="clipsum-probe-"))
-        write_probe(self._folder / "probe.mp4")
+        self._probe = os.memfd_create("clipsum-probe")  # gone with the process, however that ends
+        self._probe_path = Path(f"/proc/{os.getpid()}/fd/{self._probe}")
+        write_probe(self._probe_path)
         self._settings, self._decode = settings, Decode(settings)
         self._turn = asyncio.Lock()
 
@@ -56,7 +55,7 @@ class Decoder:
         ref = item.outcome.ref
         if ref != PROBE.ref:
             return item
-        uri = str(self._folder / "probe.mp4")
+        uri = str(self._probe_path)
         return replace(item, outcome=replace(item.outcome, ref=replace(ref, uri=uri, transcript_uri="")))
 
     def _change(self, settings: StageSettings) -> None:
@@ -64,12 +63,6 @@ class Decoder:
         self._settings = settings
         before.close()
 
-    def check_health(self) -> None:
-        """Raises where the replica is to be replaced."""
-        if not (self._folder / "probe.mp4").is_file():
-            raise ItemError("worker_died", "decode", "the scratch folder has gone")
-
     def __del__(self) -> None:
         """End the child with the replica."""
         self._decode.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
