@@ -62,8 +62,8 @@ class KitchenRecipe(Config):
     ) -> "KitchenRecipe":
         """The same with a scorer that learns, beside the summaries or, unless the model `writes` any, alone.
 
-        Unsupervised it learns from no query: how well one fits is then the encoder's own cosine. Frames get less noise
-        than for summaries alone: a moment differs from its neighbours by little.
+        Unsupervised it learns from no query: what it thinks of frames in general is then added to the encoder's cosine.
+        Frames get less noise than for summaries alone: a moment differs from its neighbours by little.
         """
         objective = Objective(lambda_text=float(writes), lambda_video=1.0, query_share=0.25)
         if mode == "unsupervised":
