@@ -144,10 +144,10 @@ def test_a_video_that_the_model_cannot_take_fails_alone(settings, decoded, monke
     real = summarize._summarizer.summarize
     bad = items[2].embeddings
 
-    def choosy(batch):
+    def choosy(batch, **followed):
         if any(embeddings is bad for embeddings, _, _ in batch):
             raise RuntimeError("shapes do not fit")
-        return real(batch)
+        return real(batch, **followed)
 
     monkeypatch.setattr(summarize._summarizer, "summarize", choosy)
     done = summarize.summarize(items)
