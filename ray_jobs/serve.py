@@ -36,6 +36,7 @@ def serve(
 
     named = [] if bundle == DEFAULT_BUNDLE else [f"bundle={bundle}"]
     loaded = load(ServeConfig, config, [*named, f"host={host}", *(settings or [])])
+    host = loaded.host  # --config or --set may say another
     _refuse_taken(host, port)
     ended = threading.Event()
     logging.getLogger("ray.serve").setLevel(logging.WARNING)

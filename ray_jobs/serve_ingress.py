@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -18,8 +19,7 @@ from clipsum.serving.jobs import JobStore
 from clipsum.serving.keys import ApiKey, KeyRing
 from clipsum.serving.limits import Admission, Deadline
 from clipsum.serving.probe import PROBE
-from clipsum.serving.reading import finished
-from clipsum.serving.refusals import RefusedError
+from clipsum.serving.refusals import RefusedError, refused_reason
 from clipsum.serving.schemas import BundleCard, JobRequest
 from clipsum.serving.videos import Video, named, sweep
 from clipsum.serving.webhooks import send
@@ -34,6 +34,8 @@ from ray_jobs.serve_metrics import COSTS, Meters
 from ray_jobs.stages import StageSettings
 
 log = logging.getLogger(__name__)
+CHECK_S, WELL_S = 30.0, 2.0
+"""How long a look at all parts may take, and how long it counts."""
 
 
 class Shape(NamedTuple):
@@ -64,6 +66,7 @@ class Ingress:
         self.admission = Admission(shape.admitted, running=shape.writers)
         self._pointer = pointer_of(config)
         self.jobs = JobStore(join(config.state, "jobs"), keep_s=config.keep_s)
+        self._checking, self._well_at = asyncio.Lock(), -WELL_S
         self.uploads, self.upload_bytes, self.deadline_s = Path(config.uploads), config.upload_bytes, config.deadline_s
 
     def __serve_build_asgi_app__(self) -> FastAPI:
@@ -87,8 +90,11 @@ class Ingress:
         await asyncio.wait(tasks)
 
     async def _job(self, asked: dict[str, Any], reach: Callable[[str], None]) -> dict[str, Any]:
-        video = await finished(lambda: named(asked["uri"], asked["query"], asked["transcript"], self.sources))
-        deadline = Deadline(self.deadline_s)
+        deadline = Deadline(self._config.job_deadline_s)
+        async with asyncio.timeout(deadline.left_s):
+            video = await asyncio.to_thread(
+                named, asked["uri"], asked["query"], asked["transcript"], self.sources
+            )  # it opens nothing that a thread which is left behind would keep
         return await self.summarize(
             video, deadline, lambda name, data: reach(data["stage"]) if name == "stage" else None
         )
@@ -110,8 +116,13 @@ class Ingress:
 
     async def check(self) -> None:
         """As `Service.check`."""
-        row = await self.summarize(PROBE, Deadline(self.deadline_s))
-        assert row["status"] == "ok"
+        async with self._checking:  # anybody may ask: one look at a time, and none where one has just been well
+            if time.monotonic() - self._well_at > WELL_S:
+                async with asyncio.timeout(CHECK_S):
+                    row = await self._graph.row_of(PROBE, self._settings, Deadline(CHECK_S))
+                if row["status"] != "ok":
+                    raise refused_reason(row["reason"])
+                self._well_at = time.monotonic()
 
     async def card(self) -> BundleCard:
         """As `Service.card`."""
@@ -147,7 +158,10 @@ class Ingress:
         """Follow the pointer, and sweep up."""
         while True:
             await asyncio.sleep(self._config.watch_s)
-            await asyncio.to_thread(sweep, self.uploads, 2 * self.deadline_s)
+            try:
+                await asyncio.to_thread(sweep, self.uploads, 2 * self.deadline_s)
+            except OSError as error:
+                log.warning("uploads could not be swept up: %s", error)
             await self._follow()
 
     async def _follow(self) -> None:

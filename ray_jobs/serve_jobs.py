@@ -43,6 +43,9 @@ class Worker:
             except ItemError as error:
                 log.warning("the store of jobs fails: %s", error.reason)
                 lease = None
+            except Exception as error:  # a record that cannot be read ends no worker
+                log.error("a job could not be taken", exc_info=error)
+                lease = None
             if lease is None:
                 await asyncio.sleep(self._idle_s)
             else:
@@ -80,6 +83,9 @@ class Worker:
                 await asyncio.to_thread(self._jobs.fail, lease, refused)
         except (LeaseLostError, ItemError):
             log.warning("the end of a job could not be written; it will be done again")
+            return
+        except Exception as fault:
+            log.error("a job has a result that cannot be told", exc_info=fault)
             return
         self._telling = asyncio.ensure_future(self._tell(lease, end))  # the next job does not wait for it
 

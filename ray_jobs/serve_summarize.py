@@ -87,7 +87,8 @@ class Writer:
             self._meters.batch(len(places))
             results = models.run([items[place] for place in places], [askers[place] for place in places])
             done |= zip(places, results, strict=True)
-        self._well_at = time.monotonic()
+        if any(each.row["status"] == "ok" for each in done.values()):
+            self._well_at = time.monotonic()
         return [done[place] for place in range(len(items))]
 
     def _of(self, settings: StageSettings) -> Models:

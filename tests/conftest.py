@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.s3_server import REPOSITORY, S3ServerError, SwiftServer, keeps_attrib
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
     config.addinivalue_line("markers", "logs_errors: an ERROR in the log is what this test provokes")
 
 

@@ -56,7 +56,7 @@ def error_of_answer(status: int, headers: Mapping[str, str], body: bytes) -> Ser
         detail,
         retry_after_s=_seconds(headers.get("Retry-After")),
         may_pass=status in PASSING,
-        is_unsent=status in PASSING,
+        is_unsent=status == 429 or reason == "overloaded",  # of a gateway's 502 or 503 the request may have come
     )
 
 

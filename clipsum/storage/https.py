@@ -102,7 +102,7 @@ def _get(uri: str, start: int, stop: int) -> tuple[bytes, int, str]:
             attempts -= 1
             answer = _request(uri, {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"})
             try:
-                return _read(uri, answer)
+                return _read(uri, answer, stop - start)
             except (urllib3.exceptions.ProtocolError, urllib3.exceptions.ReadTimeoutError):
                 if not attempts:
                     raise
@@ -119,19 +119,19 @@ def _request(uri: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
         target = answer.get_redirect_location()
         if not target:
             return answer
-        answer.drain_conn()
+        answer.close()  # its body may be endless
         url = urljoin(url, target)
         if not url.startswith("https://"):
             raise ItemError("access_denied", "open", f"{shown(uri)}: redirects to a place that is not https")
     raise ItemError("storage_error", "open", f"{shown(uri)}: more than {MAX_REDIRECTS} redirects")
 
 
-def _read(uri: str, answer: urllib3.BaseHTTPResponse) -> tuple[bytes, int, str]:
+def _read(uri: str, answer: urllib3.BaseHTTPResponse, most_bytes: int) -> tuple[bytes, int, str]:
     headers = answer.headers
     size_bytes = headers.get("Content-Range", "").rpartition("/")[2]
     version = headers.get("ETag", "").strip('"') or f"{size_bytes}-{headers.get('Last-Modified', '')}"
     if answer.status == 206 and size_bytes.isdigit():
-        return answer.read(), int(size_bytes), version
+        return _body(uri, answer, most_bytes), int(size_bytes), version
     if (answer.status, size_bytes) == (416, "0") or (answer.status, headers.get("Content-Length")) == (200, "0"):
         return b"", 0, version
     if answer.status == 200:
@@ -139,6 +139,17 @@ def _read(uri: str, answer: urllib3.BaseHTTPResponse) -> tuple[bytes, int, str]:
     by_status: dict[int, Reason] = {401: "access_denied", 403: "access_denied", 404: "not_found", 410: "not_found"}
     reason = by_status.get(answer.status, "storage_error")
     raise ItemError(reason, "open", f"{shown(uri)}: HTTP {answer.status} {answer.reason or ''}".rstrip())
+
+
+def _body(uri: str, answer: urllib3.BaseHTTPResponse, most_bytes: int) -> bytes:
+    """What was asked for, and no more of it: a server may send without end, or pack it small."""
+    found = b""
+    while len(found) <= most_bytes:
+        part = answer.read(most_bytes + 1 - len(found), decode_content=False)
+        if not part:
+            return found
+        found += part
+    raise ItemError("storage_error", "open", f"{shown(uri)}: the server sends more than the range that was asked for")
 
 
 @lru_cache(maxsize=1)

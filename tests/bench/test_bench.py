@@ -113,7 +113,7 @@ def test_an_unknown_target_is_refused_in_one_line(capsys):
     assert run(["bench", "S11"]) == 2
     assert (
         capsys.readouterr().err
-        == "clipsum: target 'S11' is not known: use one of S1, S2, S3, S4, S5, S6, S8, S9 (did you mean 'S1'?)\n"
+        == "clipsum: target 'S11' is not known: use one of S1, S2, S3, S4, S5, S6, S8, S9, S10 (did you mean 'S1'?)\n"
     )
 
 
@@ -124,9 +124,10 @@ def test_every_target_that_can_be_named_is_measured(monkeypatch, tmp_path):
     for place in ("clipsum.bench.training.training_line", "clipsum.bench.generation.generation_line"):
         monkeypatch.setattr(place, lambda *_, place=place: asked.append(place))
     monkeypatch.setattr("ray_jobs.bench_batch.batch_line", lambda *_: asked.append("batch_line"))
+    monkeypatch.setattr("ray_jobs.bench_serve.serve_lines", lambda *_: asked.append("serve_lines") or [])
     monkeypatch.setattr("clipsum.bench.sample_video.write_sample", lambda path: path)
     for target in bench.TARGETS:
         asked.clear()
         list(bench._measure({target}, tmp_path, None, 1, "kitchen-tiny", 1, None))
         assert len(asked) == 1, target
-    assert {"S1", "S2", "S3", "S4", "S6", "S8", "S9"} <= set(bench.TARGETS)
+    assert {"S1", "S2", "S3", "S4", "S6", "S8", "S9", "S10"} <= set(bench.TARGETS)
