@@ -40,8 +40,9 @@ def stand_in(served_stand_in: StandIn) -> StandIn:
     return served_stand_in
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser for one module: while it is open its loop runs in this thread, where others would open theirs."""
     if CHROMIUM is None:
         pytest.skip("needs a browser: install Debian's chromium")
     with sync_playwright() as playwright:
