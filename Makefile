@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup ## a sample archive, summarised; the report to open in a browser
 	$(BIN)/clipsum demo --output demo
 
-test: setup ## the tests (10 minutes on 2 cores)
+test: setup ## the tests (12 minutes on 2 cores)
 	$(BIN)/python -m pytest -m 'not slow'
 
 test-all: setup ## the tests, the slow ones too
