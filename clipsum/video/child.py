@@ -1,17 +1,17 @@
 """The process that `worker` starts: it decodes one video after another, and may be killed at any time.
 
 Asked over a socket with (uri, want_subtitles); answers with an `ItemError`, or with a pickled `Decoded` whose arrays
-lie in the shared memory. Kept small: it must start fast, and never imports torch.
+lie in the shared memory. Its standard input is a pipe that carries nothing and closes with the parent. Kept small: it
+must start fast, and never imports torch.
 """
 
 import fcntl
 import os
 import pickle
 import resource
+import select
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from math import ceil
 from mmap import mmap
 from multiprocessing.connection import Connection
@@ -41,31 +41,24 @@ def serve(parent: Connection, memory: int) -> None:
             return
         signal.alarm(ceil(limits.deadline_s) + ORPHAN_S)
         answer: Answer | ItemError
-        with _ended_with(parent):
-            try:
-                answer = share(decode_video(uri, *settings, want_subtitles=want_subtitles), memory)
-            except ItemError as error:
-                answer = error
+        try:
+            answer = share(decode_video(uri, *settings, want_subtitles=want_subtitles), memory)
+        except ItemError as error:
+            answer = error
         signal.alarm(0)
         parent.send(answer)
 
 
-@contextmanager
-def _ended_with(parent: Connection) -> Iterator[None]:
-    """Have the kernel end this process in the middle of a video where the parent goes: it sends nothing meanwhile.
+def end_with_parent() -> None:
+    """Have the kernel end this process where the parent goes, in the middle of a video too: it sends nothing meanwhile.
 
-    SIGIO, which ends a process that does not handle it, comes with whatever happens at the other end of the socket.
+    SIGIO, which ends a process that does not handle it, comes with whatever happens at the other end of standard input:
+    nothing but its closing. The socket will not do: the sign of a request may come after the request has been read.
     """
-    descriptor = parent.fileno()
-    flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
-    fcntl.fcntl(descriptor, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_ASYNC)
-    try:
-        if parent.poll():  # it had gone before
-            sys.exit(1)
-        yield
-    finally:
-        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags)
+    fcntl.fcntl(sys.stdin, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(sys.stdin, fcntl.F_SETFL, fcntl.fcntl(sys.stdin, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([sys.stdin], [], [], 0)[0]:  # it had gone before
+        sys.exit(1)
 
 
 def share(decoded: Decoded, memory: int) -> Answer:
@@ -90,4 +83,5 @@ def take(answer: Answer, memory: int) -> Decoded:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     serve(Connection(int(sys.argv[1])), int(sys.argv[2]))

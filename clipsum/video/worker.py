@@ -119,7 +119,7 @@ class VideoDecoder:
                 [sys.executable, "-m", child.__name__, *map(str, passed)],
                 pass_fds=passed,
                 env=environment,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # nothing is written: it closes with this process, which ends the child
                 start_new_session=True,  # Ctrl-C is for the parent, which ends its child
             )
         try:
@@ -144,4 +144,6 @@ class VideoDecoder:
         if self._process is not None:
             self._process.kill()
             self._process.wait(timeout=START_S)
+            assert self._process.stdin is not None
+            self._process.stdin.close()
         self._process = self._connection = None

@@ -31,7 +31,7 @@ def broken(data: bytes, chance: random.Random) -> dict[str, bytes]:
 
 def test_a_broken_file_is_decoded_or_has_a_reason_and_the_child_lives(made: Path, tmp_path: Path) -> None:
     chance = random.Random(11)
-    outcomes = {}
+    outcomes, bad = {}, []
     limits = Limits(deadline_s=60, max_memory_bytes=2**30)
     with VideoDecoder(Preprocessing(size_px=32), Sampling(frames=5), "auto", limits) as videos:
         for recipe in makers.RECIPES:
@@ -43,7 +43,8 @@ def test_a_broken_file_is_decoded_or_has_a_reason_and_the_child_lives(made: Path
                     outcomes[path.name] = "ok" if videos.decode(str(path), want_subtitles=True) else ""
                 except ItemError as error:
                     outcomes[path.name] = error.reason
-    bad = {name: reason for name, reason in outcomes.items() if reason in ("worker_died", "timeout", "out_of_memory")}
+                    if error.reason in ("worker_died", "timeout", "out_of_memory"):
+                        bad.append(f"{path.name}: {error}")
     assert not bad
     assert len(outcomes) == 5 * len(makers.RECIPES)
     assert {"ok", "corrupt", "not_a_video"} <= set(outcomes.values())

@@ -142,6 +142,19 @@ def test_the_end_of_the_decoder_is_the_end_of_the_child(plain: Path):
     videos.close()
 
 
+def test_what_comes_down_the_socket_in_the_middle_of_a_video_does_not_end_the_child(tmp_path: Path):
+    """A request that is read before the kernel has told of it looks the same, and cannot be staged."""
+    path = write_slow_video(tmp_path / "slow.mp4", pictures=10_000)
+    with decoder() as videos:
+        videos.start()
+        connection = videos._connection
+        connection.send((str(path), False))
+        assert not connection.poll(0.3)  # it is at work
+        connection.send((str(tmp_path / "none.mp4"), False))
+        answers = [connection.recv() for _ in range(2)]
+    assert [type(answer) for answer in answers] == [tuple, ItemError]
+
+
 PARENT = """
 import sys
 from clipsum.config import Limits, Preprocessing, Sampling
