@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import ray
@@ -27,6 +28,7 @@ from ray_jobs.ablate_cell import CellTask, read_cell, read_result, reason_of, ru
 from ray_jobs.ablate_look import Looked, job_of, look
 from ray_jobs.ablate_progress import CellLine, print_table
 from ray_jobs.cluster import connected, local_of
+from ray_jobs.owner import Owner, owned
 from ray_jobs.pools import Machine
 from ray_jobs.train_record import RunRecord, open_record
 
@@ -53,6 +55,11 @@ def ablate(call: AblateCall, console: Console) -> int:
     parted = [(encoder, [row for row in rows if row.encoder is encoder]) for encoder in call.grid.encoders]
     looked = {encoder.label: look(encoder, some, call.grid) for encoder, some in parted if some}
     storage.check_writable(call.output)
+    with owned(call.output, partial(console.print, highlight=False, soft_wrap=True)) as owner:
+        return _ablate(call, rows, looked, owner, console)
+
+
+def _ablate(call: AblateCall, rows: Sequence[Row], looked: Mapping[str, Looked], owner: Owner, console: Console) -> int:
     tasks = [_task(call, row, seed, looked[row.encoder.label]) for seed in call.grid.seeds for row in rows]
     asked = [(task, _record(task, looked)) for task in tasks]
     missing = [each for each in asked if not _is_done(each[0])]
@@ -60,9 +67,10 @@ def ablate(call: AblateCall, console: Console) -> int:
         gpus = _gpus(call.grid, machine) if machine else 0.0
         try:
             if missing:
-                _run(missing, len(tasks), gpus, console)
+                _run(missing, len(tasks), gpus, owner, console)
         finally:
-            record = _write_table(call, rows, looked)
+            if not owner.is_lost:
+                record = _write_table(call, rows, looked)
     print_table(console, record, call.output)
     return 0 if any(row["seeds"] for row in record["rows"]) else 1
 
@@ -102,7 +110,9 @@ def _cluster(call: AblateCall, looked: Mapping[str, Looked]) -> AbstractContextM
     return connected(call.address, None if call.grid.shared_files else local_of(places))
 
 
-def _run(missing: Sequence[tuple[CellTask, RunRecord]], total: int, gpus: float, console: Console) -> None:
+def _run(
+    missing: Sequence[tuple[CellTask, RunRecord]], total: int, gpus: float, owner: Owner, console: Console
+) -> None:
     """Do the cells on the cluster, as many at once as fit."""
     for _, record in missing:
         record.settle()
@@ -112,6 +122,7 @@ def _run(missing: Sequence[tuple[CellTask, RunRecord]], total: int, gpus: float,
     with CellLine(console, total, total - len(missing)) as line:
         try:
             while running:
+                owner.check()
                 for done in ray.wait(list(running), timeout=LOOK_EVERY_S)[0]:
                     task = running.pop(done)
                     line.show(_outcome(done, task))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,6 +21,7 @@ from ray_jobs.interrupts import interrupts_held
 from ray_jobs.jobs import JOBS
 from ray_jobs.ledger import Ledger
 from ray_jobs.manifest import Listed
+from ray_jobs.owner import Owner, owned
 from ray_jobs.pools import plan
 from ray_jobs.progress import ProgressLine, print_summary, videos_of
 from ray_jobs.resume import Found
@@ -72,23 +74,31 @@ class ArchiveRun:
             part_rows(call, settings),
             call.config.flush_s,
             job.layout,
+            settings.queries if settings.scores else None,
         )
         self._earlier, self._clock = run_record.read(call.output), Clock(job.costs)
 
     def go(self) -> int:
-        """Do what is to do, close the books, and return the exit code. Nothing is written before work can begin."""
+        """Do what is to do, close the books, and return the exit code. Nothing is written before work can begin.
+
+        Raises: UsageError where another start works on the output, RunError where one has taken it over.
+        """
+        with owned(self._call.output, partial(self._console.print, highlight=False, soft_wrap=True)) as owner:
+            return self._go(owner)
+
+    def _go(self, owner: Owner) -> int:
         found = self._ledger.resume(self._call.retry_failed)
         self._refuse_loss(found)
         listed, todo = self._listed.videos, int(found.todo.sum())
         self._console.print(f"{videos_of(listed)} listed, {todo:,} to do", highlight=False)
         try:
-            ending = self._work(found) if todo else self._nothing_to_do(found)
+            ending = self._work(found, owner) if todo else self._nothing_to_do(found)
         except KeyboardInterrupt:
             if self._clock.attempt.ending == "starting":
                 return EXIT_CODES["interrupted"]
             ending = "interrupted"
         except BaseException:
-            if self._clock.attempt.ending != "starting":
+            if self._clock.attempt.ending != "starting" and not owner.is_lost:
                 self._close("error")
             raise
         run = self._close(ending)
@@ -132,6 +142,9 @@ class ArchiveRun:
         if found.stale:
             said = "rows of another bundle, other questions or other settings stand until new ones replace them"
             self._console.print(f"{found.stale:,} {said}", highlight=False)
+        if found.reasked:
+            said = "whose video is asked another question stand until new ones replace them"
+            self._console.print(f"{counted(found.reasked, 'row')} {said}", highlight=False)
         self._clock.begin()
         self._ledger.settle()
         return manifest.publish(self._listed, storage.join(self._call.output, "manifest"))
@@ -149,7 +162,7 @@ class ArchiveRun:
         given = (self._listed.local_example, output, self._settings.bundle)
         return None if self._call.config.shared_files else local_of(given)
 
-    def _work(self, found: Found) -> Ending:
+    def _work(self, found: Found, owner: Owner) -> Ending:
         call, settings, todo = self._call, self._settings, found.todo
         with connected(call.address, self._local_path()) as machine:
             videos, size_px = int(todo.sum()), settings.preprocessing.size_px
@@ -162,14 +175,15 @@ class ArchiveRun:
             timeout_s = call.config.no_progress_timeout_s
             steps = call.job.steps(chosen)
             with closing(pipeline.run(published, todo, settings, steps, timeout_s)) as results:
-                return self._take(results)
+                return self._take(results, owner)
 
-    def _take(self, results: Iterator[pa.Table]) -> Ending:
+    def _take(self, results: Iterator[pa.Table], owner: Owner) -> Ending:
         """Enter results in the books as they come."""
         tally, listed = self._ledger.tally, self._listed.videos
         done, doing = tally.ok + tally.failed, self._call.job.doing
         with ProgressLine(self._console, listed, done, tally.failed, doing) as progress:
             for table in results:
+                owner.check()
                 with interrupts_held():
                     come = self._enter(table)
                 progress.update(table.num_rows, come.failed, come.video_s)

@@ -3,7 +3,7 @@
 OUTPUT/bundle.json …   the best model so far, as a bundle
 OUTPUT/config.json     what was asked for; another call on the same OUTPUT must ask for the same
 OUTPUT/run.json        what came of it: how it ended, the best scores, each start
-OUTPUT/owner/          the start that works on it now (`train_owner`)
+OUTPUT/owner/          the start that works on it now (`owner`)
 OUTPUT/checkpoints/    the last and the best (`train_checkpoints`)
 OUTPUT/metrics.jsonl, tensorboard/, report.html (`train_books`)
 """
@@ -23,9 +23,9 @@ from clipsum import storage
 from clipsum.errors import RunError, UsageError
 from clipsum.models.bundle import load_bundle
 from ray_jobs.cluster import connected, local_of
+from ray_jobs.owner import Owner, owned
 from ray_jobs.train_config import TrainJob, Workers, changes
 from ray_jobs.train_data import StoredSource
-from ray_jobs.train_owner import Owner, owned
 from ray_jobs.train_place import Placed, device_here, place_workers
 from ray_jobs.train_progress import print_outcome
 from ray_jobs.train_ray import Running, train_here, train_on_ray

@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from ray_jobs.interrupts import interrupts_held
 from ray_jobs.jobs import SUMMARIZE
 from ray_jobs.ledger import Ledger
 from ray_jobs.model_stages import RESULT_SCHEMA
+from ray_jobs.owner import Owner, owned
 from ray_jobs.pools import Machine
 
 
@@ -169,6 +172,44 @@ def test_the_record_on_disk_keeps_up_with_the_rows(on_no_ray, tmp_path):
     assert [record["counts"]["ok"] for record in records] == [1, 2, 3]
     assert [record["bytes_read"] for record in records] == [5, 10, 15]
     assert all(record["attempts"][-1]["ending"] == "running" and record["wall_s"] > 0 for record in records)
+
+
+def test_a_second_start_on_the_same_output_is_refused_in_one_line(on_no_ray, tmp_path, capsys):
+    with owned(str(tmp_path / "out"), print, beat_s=0.02):
+        assert run(on_no_ray[0]) == 2
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["owner"]
+    complaint = capsys.readouterr().err
+    assert f"Process {os.getpid()} on " in complaint
+    assert f"is at work on '{tmp_path / 'out'}'" in complaint
+    assert complaint.count("\n") == 1
+    assert run(on_no_ray[0]) == 0
+    assert not (tmp_path / "out/owner").exists()
+
+
+def test_a_start_that_another_took_over_writes_nothing_more(on_no_ray, tmp_path, monkeypatch, capsys):
+    owners: list[Owner] = []
+    (call, after), record = on_no_ray, tmp_path / "out/run.json"
+
+    @contextmanager
+    def quickly_owned(output, say):
+        with owned(output, say, beat_s=0.01) as owner:
+            owners.append(owner)
+            yield owner
+
+    def take_over() -> None:
+        (tmp_path / "out/owner/000009.json").write_text("{}")
+        record.write_text("of the other start")
+        deadline = time.monotonic() + 30
+        while not owners[0].is_lost:
+            assert time.monotonic() < deadline
+            threading.Event().wait(0.01)
+
+    monkeypatch.setattr(archive_run, "owned", quickly_owned)
+    after.append(take_over)
+    assert run([*call, "--set", "flush_s=1e-9"]) == 1
+    assert "another start, which goes on, took" in capsys.readouterr().err
+    assert record.read_text() == "of the other start"
+    assert _summaries(tmp_path / "out") == ["New."]
 
 
 def test_ctrl_c_in_the_midst_of_an_entry_leaves_books_that_agree_with_the_rows(on_no_ray, tmp_path, monkeypatch):

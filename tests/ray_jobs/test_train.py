@@ -17,7 +17,7 @@ from clipsum.errors import ItemError
 from clipsum.models.bundle import load_bundle
 from ray_jobs import train_run
 from ray_jobs.cli import run
-from ray_jobs.train_owner import owned
+from ray_jobs.owner import owned
 from ray_jobs.train_ray import Running
 from ray_jobs.train_worker import Outcome
 from tests.ray_jobs.training import STEPS, call, curve, events, records, steps_kept, write_embeddings, write_gaps
@@ -330,7 +330,8 @@ def test_a_run_that_another_start_works_on_is_refused_and_left_alone(data, bundl
         assert run(call(data, output, bundle)) == 2
         assert [path.name for path in output.iterdir()] == ["owner"]
     complaint = capsys.readouterr().err
-    assert f"'{output}' is being trained by process {os.getpid()} on " in complaint
+    assert f"Process {os.getpid()} on " in complaint
+    assert f"is at work on '{output}'" in complaint
     assert complaint.count("\n") == 1
 
 

@@ -1,4 +1,4 @@
-"""One start at a time on a training run: `OUTPUT/owner/` says who works on it, written anew for as long as they do.
+"""One start at a time on an output: `OUTPUT/owner/` says who works on it, written anew for as long as they do.
 
 Who finds an owner watches whether it gives a sign of life, so that no clock of another machine counts. Where it gives
 none for `patience_s`, or was a process of this machine that is gone, it is succeeded: the owner of the highest number
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from clipsum import storage
-from clipsum.errors import ItemError, UsageError
+from clipsum.errors import ItemError, RunError, UsageError
 
 FOLDER = "owner"
 BEAT_S, PATIENCE_S, LOOK_EVERY_S = 5.0, 30.0, 0.5
@@ -27,7 +27,7 @@ Sign = dict[str, Any]
 
 
 class Owner:
-    """A start that owns the run in `output`; `is_lost`: another succeeded it, for it gave no sign of life."""
+    """A start that owns `output`; `is_lost`: another succeeded it, for it gave no sign of life."""
 
     def __init__(self, output: str, beat_s: float = BEAT_S, patience_s: float = PATIENCE_S) -> None:
         self.is_lost = False
@@ -42,11 +42,12 @@ class Owner:
         """Become the owner, once an earlier one is known to be gone. Raises: UsageError where one works; ItemError."""
         number, found = self._last()
         if found is not None and not _is_gone(found):
-            say(f"Process {found['pid']} may be training '{self._output}': watching it for {self._patience_s:g} s")
+            place, within = storage.shown(self._output), f"{self._patience_s:g} s"
+            say(f"Process {found['pid']} may be at work on '{place}': watching it for {within}")
             number = self._watched(number, found)
         _held.add(self._sign["id"])
         if not storage.create_bytes(self._uri(number + 1), self._signed()):
-            raise self._refusal("another start")
+            raise self._refusal("Another start")
         self._number = number + 1
         if number:
             storage.delete(self._uri(number))
@@ -75,13 +76,19 @@ class Owner:
             if now is None:
                 return 0
             if (last, now) != (number, found):
-                raise self._refusal(f"process {now['pid']} on {now['machine'].partition(' ')[0]}")
+                raise self._refusal(f"Process {now['pid']} on {now['machine'].partition(' ')[0]}")
         return number
 
     def _refusal(self, who: str) -> UsageError:
         return UsageError(
-            f"'{self._output}' is being trained by {who}: wait for its end, stop it, or give another --output"
+            f"{who} is at work on '{storage.shown(self._output)}': wait for its end, stop it, or give another --output"
         )
+
+    def check(self) -> None:
+        """Raise RunError where another start has succeeded this one: what it writes now would be mixed up."""
+        if self.is_lost:
+            place = storage.shown(self._output)
+            raise RunError(f"another start, which goes on, took '{place}' over: this one gave no sign of life")
 
     def _beat(self) -> None:
         while not self._over.wait(self._beat_s):
@@ -111,7 +118,7 @@ class Owner:
 
 @contextmanager
 def owned(output: str, say: Callable[[str], object], **times: float) -> Iterator[Owner]:
-    """Own the run in `output` within this context. Raises: UsageError, one line, where another start works on it."""
+    """Own `output` within this context. Raises: UsageError, one line, where another start works on it."""
     owner = Owner(output, **times)
     try:
         owner.take(say)

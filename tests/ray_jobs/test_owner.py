@@ -1,4 +1,4 @@
-"""Two starts of one training run at the same time: who owns it, who is refused, who succeeds."""
+"""Two starts on one output at the same time: who owns it, who is refused, who succeeds."""
 
 import json
 import subprocess
@@ -10,10 +10,10 @@ import pytest
 
 from clipsum import storage
 from clipsum.errors import UsageError
-from ray_jobs import train_owner
-from ray_jobs.train_owner import Owner
+from ray_jobs import owner as owning
+from ray_jobs.owner import Owner
 
-owned = partial(train_owner.owned, say=pytest.fail)
+owned = partial(owning.owned, say=pytest.fail)
 
 
 @pytest.fixture(params=["local", "s3"])
@@ -29,7 +29,7 @@ def leave(output, number=3, **sign):
 
 def test_a_second_start_is_refused_while_the_first_works_and_free_once_it_has_ended(output):
     said = []
-    with owned(output, beat_s=0.02), pytest.raises(UsageError, match="is being trained by process") as caught:
+    with owned(output, beat_s=0.02), pytest.raises(UsageError, match="is at work on") as caught:
         Owner(output).take(said.append)
     assert "\n" not in str(caught.value)
     assert "watching it for 30 s" in said[0]
@@ -41,7 +41,7 @@ def test_a_second_start_is_refused_while_the_first_works_and_free_once_it_has_en
 def test_a_process_of_this_machine_that_is_gone_is_succeeded_at_once(tmp_path):
     process = subprocess.Popen(["true"])
     process.wait()
-    leave(str(tmp_path), machine=train_owner._machine(), pid=process.pid)
+    leave(str(tmp_path), machine=owning._machine(), pid=process.pid)
     with owned(str(tmp_path)):
         assert [path.name for path in tmp_path.glob("owner/*")] == ["000004.json"]
 
@@ -49,7 +49,7 @@ def test_a_process_of_this_machine_that_is_gone_is_succeeded_at_once(tmp_path):
 def test_another_machine_that_gives_no_sign_of_life_is_succeeded_after_a_while(output):
     leave(output)
     said = []
-    with train_owner.owned(output, said.append, patience_s=0.05):
+    with owning.owned(output, said.append, patience_s=0.05):
         assert len(said) == 1
 
 
