@@ -66,16 +66,9 @@ class ArchiveRun:
 
     def __init__(self, call: Call, settings: StageSettings, listed: Listed, console: Console) -> None:
         self._call, self._settings, self._listed, self._console = call, settings, listed, console
-        job = call.job
-        self._ledger = Ledger(
-            call.output,
-            listed,
-            job.settings_id(settings),
-            part_rows(call, settings),
-            call.config.flush_s,
-            job.layout,
-            settings.queries if settings.scores else None,
-        )
+        job, asked = call.job, settings.queries if settings.scores else None
+        sizes = part_rows(call, settings), call.config.flush_s
+        self._ledger = Ledger(call.output, listed, job.settings_id(settings), *sizes, job.layout, asked)
         self._earlier, self._clock = run_record.read(call.output), Clock(job.costs)
 
     def go(self) -> int:
@@ -136,15 +129,14 @@ class ArchiveRun:
 
     def _begin(self, found: Found) -> Listed:
         """Make the output fit the listing, and say what goes."""
-        if found.unlisted:
-            rows = counted(found.unlisted, "row")
-            self._console.print(f"{rows} of videos that are not listed any more dropped", highlight=False)
-        if found.stale:
-            said = "rows of another bundle, other questions or other settings stand until new ones replace them"
-            self._console.print(f"{found.stale:,} {said}", highlight=False)
-        if found.reasked:
-            said = "whose video is asked another question stand until new ones replace them"
-            self._console.print(f"{counted(found.reasked, 'row')} {said}", highlight=False)
+        going = {
+            "of videos that are not listed any more dropped": found.unlisted,
+            "of another bundle, other questions or other settings, to be replaced": found.stale,
+            "of a video that is asked another question now, to be replaced": found.reasked,
+        }
+        for what, rows in going.items():
+            if rows:
+                self._console.print(f"{counted(rows, 'row')} {what}", highlight=False)
         self._clock.begin()
         self._ledger.settle()
         return manifest.publish(self._listed, storage.join(self._call.output, "manifest"))

@@ -43,7 +43,7 @@ class Job(ABC):
 
     @abstractmethod
     def depends_on(self, settings: StageSettings) -> list[Any]:
-        """All that a row depends on but its video and its words, as JSON values."""
+        """All that a row depends on but its video, its words and its own question, as JSON values."""
 
     @abstractmethod
     def row_bytes(self, settings: StageSettings) -> int:
@@ -61,7 +61,7 @@ class Job(ABC):
         """
 
     def settings_id(self, settings: StageSettings) -> str:
-        """A hash of all that a row depends on but its video and its words.
+        """A hash of all that a row depends on but its video, its words and its own question (see `resume`).
 
         New words alone make no row new: a version tells of the video's file. Who has new transcripts and wants new
         summaries of them names another output.
@@ -85,10 +85,7 @@ class SummarizeJob(Job):
         return [first, Step(actors.ENCODE, plan.encode, plan.encode_batch), last]
 
     def depends_on(self, settings: StageSettings) -> list[Any]:
-        """The bundle, which frames, how many thumbnails, what is asked of every video, and how highlights are chosen.
-
-        A video's own query is of its words: a new one alone makes no row new.
-        """
+        """The bundle, which frames, how many thumbnails, what is asked of all videos, how highlights are chosen."""
         of_all = [settings.bundle_id, str(settings.sampling), settings.seek, settings.thumbnails, rows.SCHEMA_VERSION]
         if settings.scores:
             of_all += [sorted(settings.queries), settings.highlights.model_dump(mode="json")]

@@ -1,8 +1,9 @@
 """The book of a run's output folder: which rows are there, which are still to do, and where each new one goes.
 
 Part k holds the rows of the manifest's [k * P, (k + 1) * P), under a name that follows from k, so that a rerun writes
-over a row and never beside it. What marks a row as done: it stands in its part, with the version that is listed now
-and the settings of this run. Parts are written when they are full, every `flush_s`, and at the end.
+over a row and never beside it. What marks a row as done: it stands in its part, with the version that is listed now,
+the settings of this run and answers to what its video is asked now. Parts are written when they are full, every
+`flush_s`, and at the end.
 
 Bound: one byte a video for `todo`, one manifest file, and the rows of the parts that are open, in Arrow. Rows come in
 the manifest's order but for those in flight: that is two parts, and one for each video that is stuck. A row of a
@@ -39,14 +40,21 @@ class _Part:
 class Ledger:
     """The rows in `output`, for what was `listed`. `settings` names all that a row depends on but its video.
 
-    `flushes` counts how often all rows so far were written.
+    `asked`: see `Wanted`. `flushes` counts how often all rows so far were written.
     """
 
     def __init__(
-        self, output: str, listed: Listed, settings: str, part_rows: int, flush_s: float, layout: Layout | None = None
+        self,
+        output: str,
+        listed: Listed,
+        settings: str,
+        part_rows: int,
+        flush_s: float,
+        layout: Layout | None = None,
+        asked: tuple[str, ...] | None = None,
     ) -> None:
         self.output, self.settings = output, settings
-        self._layout = layout or Layout()
+        self._layout, self._asked = layout or Layout(), asked
         self._part_rows, self._flush_s = part_rows, flush_s
         self._listing = Parted(listed, part_rows)
         self._found = Found(np.ones(listed.videos, dtype=np.bool_))
@@ -76,7 +84,8 @@ class Ledger:
 
         Raises: UsageError where a part is damaged, ItemError where one cannot be read.
         """
-        self._found = look(self.output, Wanted(self._listing, self.settings, self._layout, retry_failed))
+        wanted = Wanted(self._listing, self.settings, self._layout, retry_failed, self._asked)
+        self._found = look(self.output, wanted)
         return self._found
 
     def settle(self) -> None:

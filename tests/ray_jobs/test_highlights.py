@@ -109,7 +109,7 @@ def test_the_same_questions_again_are_no_work_and_other_ones_do_every_video_anew
     assert _summarize(kitchen, output, scoring, "--query", "knife") == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "3 to do" in said
-    assert "3 rows of another bundle, other questions or other settings stand until new ones replace them" in said
+    assert "3 rows of another bundle, other questions or other settings, to be replaced" in said
     after = _rows(output)
     assert before.keys() == after.keys()
     assert all([each["query"] for each in row["queries"]] == ["knife"] for row in after.values())
@@ -123,6 +123,29 @@ def test_a_videos_own_question_is_answered_beside_those_of_all(kitchen, scoring,
     found = _rows(tmp_path / "out")
     asked = {name: [each["query"] for each in row["queries"]] for name, row in found.items()}
     assert asked == {videos[0].name: ["onion", "boiling"], videos[1].name: ["onion"]}
+
+
+def test_a_video_that_is_asked_another_question_is_done_again_and_the_others_are_not(
+    kitchen, scoring, tmp_path, capsys
+):
+    videos, place = sorted(kitchen.rglob("*.mp4"))[:2], tmp_path / "list.jsonl"
+
+    def again(*own):
+        rows = [{"video": str(video), "query": query} for video, query in zip(videos, own, strict=True)]
+        place.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        capsys.readouterr()
+        assert _summarize(place, tmp_path / "out", scoring, "--query", "pan") == 0
+        asked = [[each["query"] for each in _rows(tmp_path / "out")[video.name]["queries"]] for video in videos]
+        return asked, " ".join(capsys.readouterr().out.split())
+
+    again("onion", "pan")
+    asked, said = again("knife", "pan")
+    assert asked == [["pan", "knife"], ["pan"]]
+    assert "2 videos listed, 1 to do 1 row of a video that is asked another question now, to be replaced" in said
+    asked, said = again(None, None)
+    assert asked == [["pan"], ["pan"]]
+    assert "1 to do" in said
+    assert "0 to do" in again(" pan ", "")[1]
 
 
 def test_how_highlights_are_chosen_is_a_setting_and_part_of_what_a_row_depends_on(kitchen, scoring, tmp_path, capsys):
