@@ -22,6 +22,7 @@ from ray_jobs.jobs import JOBS
 from ray_jobs.ledger import Ledger
 from ray_jobs.manifest import Listed
 from ray_jobs.owner import Owner, owned
+from ray_jobs.places import check_place
 from ray_jobs.pools import plan
 from ray_jobs.progress import ProgressLine, print_summary, videos_of
 from ray_jobs.resume import Found
@@ -54,11 +55,7 @@ def _refuse_foreign(call: Call) -> None:
                 f"--output '{storage.shown(call.output)}' holds what another job has written, in "
                 f"'{job.layout.folder}': name a folder of its own"
             )
-    if storage.exists(storage.join(call.output, run_record.ASKED)):
-        raise UsageError(
-            f"--output '{storage.shown(call.output)}' holds a training run ({run_record.ASKED}): "
-            "name a folder of its own"
-        )
+    check_place(call.output, run_record.RECORD)
 
 
 class ArchiveRun:

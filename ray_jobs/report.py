@@ -14,6 +14,7 @@ from clipsum.reports.export import export_rows
 from clipsum.reports.page import render_report
 from clipsum.rows import SCHEMA
 from ray_jobs import parts, run_record
+from ray_jobs.places import check_apart
 from ray_jobs.reels import cut_reels, lines_of
 
 HEAVY = ("thumbnails", "frame_times_s", "frame_exact", "frame_scores")
@@ -30,9 +31,10 @@ def report(
     ] = None,
 ) -> int:
     """Make report.html again from the rows of a run."""
-    for place in (export, reel):
+    for option, place in (("--export", export), ("--reel", reel)):
         if place is not None:
             storage.check_writable(place)
+            check_apart(place, option)
     try:
         found = parts.uris(output)
     except ItemError as error:
