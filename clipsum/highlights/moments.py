@@ -6,7 +6,7 @@ highlights is `select`'s part, what the shots are called that of `chapters`.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,14 +135,12 @@ class _Seen:
 
     @classmethod
     def of(cls, video: Watched) -> "_Seen":
-        """Its texts; and the last frame ends the video at the latest, whatever its container says."""
-        seen = video.embeddings
-        assert seen is not None
-        first_s, last_s = min(0.0, float(seen.times_s[0])), float(seen.times_s[-1])
+        """The video with all its texts."""
+        assert video.embeddings is not None
         written = map(Segment, sentences(Transcript((Segment(video.summary),))))
         return cls(
-            replace(seen, times_s=seen.times_s - first_s),  # broken edit lists show a frame before the clock starts
-            max(video.duration_s, last_s - first_s),
+            video.embeddings,
+            video.duration_s,
             video.queries,
             tuple(guiding_texts(query, video.transcript, video.summary) for query in (None, *video.queries)),
             (*written, *timed_sentences(video.transcript)),

@@ -42,18 +42,23 @@ def highlights(
 ) -> list[Highlight]:
     """The highlights of a video, in order of time: scores (T,), one for each embedding; none where T is 0.
 
+    Each lies between 0 and the duration, whatever frames lie outside: broken edit lists show some before the clock
+    starts, and containers state less than they hold.
+
     `least`: a shot is taken only where the score of one of its frames is not below it, of single frames their own.
     `points`: the frames at which shots begin, as `change_points` gives them, where they are known.
 
     Shots: their lengths together are at most `budget` of the duration. A shot that could not fit is cut evenly, and
     where no piece fits either (a few frames of a long video), the best frame stands in the middle of the budget.
     Frames: `budget` of the frames, each for the time up to halfway to its neighbours; neighbours are one highlight.
-    Raises: ValueError where scores and frames differ in number, a score is not finite, or frames lie past the duration.
+    Raises: ValueError where scores and frames differ in number, a score is not finite, or the duration is not above 0.
     """
     config = config or HighlightConfig()
     times_s, values = embeddings.times_s, np.asarray(scores, float)
     if values.shape != times_s.shape or not np.isfinite(values).all():
         raise ValueError(f"scores are {values.shape} for {len(times_s)} frames: give a finite one for each")
+    if not duration_s > 0:
+        raise ValueError(f"a video of {duration_s:g} s: give a duration above 0")
     if not len(values) or values.max() < least:
         return []
     if config.method == "frames":
@@ -62,7 +67,8 @@ def highlights(
     points = change_points(embeddings.vectors, config.penalty) if points is None else points
     starts = _fitting(np.append(0, np.asarray(points, np.intp)), times_s, duration_s, budget_s)
     bounds_s, means = boundaries(times_s, starts[1:], duration_s), shot_means(values, starts)
-    kept = _kept(means, np.diff(bounds_s), budget_s, np.maximum.reduceat(values, starts) >= least)
+    allowed = (np.maximum.reduceat(values, starts) >= least) & (np.diff(bounds_s) > 0)
+    kept = _kept(means, np.diff(bounds_s), budget_s, allowed)
     return [Highlight(float(bounds_s[k]), float(bounds_s[k + 1]), float(means[k])) for k in kept] or [
         _around(times_s, values, duration_s, budget_s)
     ]
@@ -78,13 +84,12 @@ def shot_means(scores: ArrayLike, starts: ArrayLike) -> Numbers:
 def boundaries(times_s: Numbers, points: ArrayLike, duration_s: float) -> Numbers:
     """Where shots begin and end, (M + 2,) seconds: 0, halfway between the frames around each change, the end.
 
-    `points` (M,): frames that begin a shot, as `change_points` gives them.
-    Raises: ValueError where a frame lies outside of the duration.
+    `points` (M,): frames that begin a shot, as `change_points` gives them. A shot all of whose frames lie before 0 or
+    past the end has no length.
     """
-    if len(times_s) and (times_s[0] < 0 or times_s[-1] > duration_s):
-        raise ValueError(f"frames lie at {times_s[0]:g} to {times_s[-1]:g} s of a video of {duration_s:g} s")
     at = np.asarray(points, np.intp)
-    return np.concatenate([[0.0], (times_s[at - 1] + times_s[at]) / 2, [duration_s]])
+    changes_s = np.clip((times_s[at - 1] + times_s[at]) / 2, 0.0, duration_s)
+    return np.concatenate([[0.0], changes_s, [duration_s]])
 
 
 def top_fraction(scores: ArrayLike, fraction: float = BUDGET) -> NDArray[np.bool_]:
@@ -101,7 +106,7 @@ def top_fraction(scores: ArrayLike, fraction: float = BUDGET) -> NDArray[np.bool
 def _fitting(starts: Places, times_s: Numbers, duration_s: float, budget_s: float) -> Places:
     """The shots' first frames, with shots longer than the budget cut evenly into as few pieces as fit."""
     lengths_s = np.diff(boundaries(times_s, starts[1:], duration_s))
-    pieces = np.ceil(lengths_s / budget_s - 1e-9).astype(int)
+    pieces = np.maximum(1, np.ceil(lengths_s / budget_s - 1e-9)).astype(int)
     frames = np.split(np.arange(len(times_s)), starts[1:])
     cut = [np.array_split(shot, min(count, len(shot))) for shot, count in zip(frames, pieces, strict=True)]
     return np.array([piece[0] for shot in cut for piece in shot], np.intp)
@@ -124,6 +129,11 @@ def _around(times_s: Numbers, scores: Numbers, duration_s: float, budget_s: floa
 def _frames(times_s: Numbers, scores: Numbers, duration_s: float, budget: float, least: float) -> list[Highlight]:
     """Runs of top frames, each with its mean score."""
     bounds_s = boundaries(times_s, np.arange(1, len(times_s)), duration_s)
-    chosen = np.flatnonzero(top_fraction(scores, budget) & (scores >= least))
+    inside = np.flatnonzero(np.diff(bounds_s) > 0)
+    chosen = inside[top_fraction(scores[inside], budget) & (scores[inside] >= least)]
     runs = np.split(chosen, np.flatnonzero(np.diff(chosen) > 1) + 1)
-    return [Highlight(float(bounds_s[run[0]]), float(bounds_s[run[-1] + 1]), float(scores[run].mean())) for run in runs]
+    return [
+        Highlight(float(bounds_s[run[0]]), float(bounds_s[run[-1] + 1]), float(scores[run].mean()))
+        for run in runs
+        if len(run)
+    ]

@@ -121,12 +121,15 @@ def test_a_question_changes_its_own_scores_and_not_the_generic_ones(finder, summ
 def test_frames_past_the_stated_end_and_a_video_of_no_length_lose_no_row(finder, summarizer):
     video = _watched(summarizer)
     (short,) = finder.find([replace(video, duration_s=20.0)])
-    assert short.highlights[-1].end_s <= video.embeddings.times_s[-1]
+    assert 0 <= short.highlights[0].start_s < short.highlights[-1].end_s <= short.chapters[-1].end_s == 20.0
+    assert sum(each.end_s - each.start_s for each in short.highlights) <= 0.15 * 20.0 + 1e-9
     still = replace(embeddings_of(frames(1), summarizer.bundle.manifest.fingerprint), times_s=np.zeros(1))
     (none,) = finder.find([Watched(still, SAID, 0.0)])
     assert (len(none.frame_scores), none.highlights, none.chapters) == (1, (), ())
-    early = replace(video.embeddings, times_s=video.embeddings.times_s - video.embeddings.times_s[0] - 0.02)
-    assert all(each.start_s >= 0 for each in finder.find([replace(video, embeddings=early)])[0].highlights)
+    early = replace(video.embeddings, times_s=np.append(-3.0, video.embeddings.times_s[1:]))
+    (on_time,), (shifted,) = finder.find([video]), finder.find([replace(video, embeddings=early)])
+    assert [each.end_s for each in shifted.chapters][1:] == [each.end_s for each in on_time.chapters][1:]
+    assert all(each.start_s >= 0 for each in shifted.highlights)
 
 
 def test_a_bundle_without_a_scorer_finds_nothing_and_loads_no_second_encoder(tmp_path, monkeypatch):

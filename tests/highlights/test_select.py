@@ -7,7 +7,7 @@ import pytest
 
 from clipsum.config import load
 from clipsum.errors import UsageError
-from clipsum.highlights.select import HighlightConfig, boundaries, highlights, top_fraction
+from clipsum.highlights.select import HighlightConfig, highlights, top_fraction
 from clipsum.records import Embeddings
 from tests.highlights.test_segmentation import scenes
 
@@ -90,9 +90,24 @@ def test_the_top_fraction_keeps_no_frame_too_many_and_at_least_one(count, kept):
     assert top_fraction(np.zeros(count)).sum() == kept
 
 
-def test_frames_past_the_duration_are_refused():
-    with pytest.raises(ValueError, match="frames lie at 1 to 12 s of a video of 10 s"):
-        boundaries(np.array([1.0, 12.0]), [1], 10.0)
+@pytest.mark.parametrize("method", ["shots", "frames"])
+@pytest.mark.parametrize("best", [slice(0, 6), slice(6, 12), slice(44, 50)])
+def test_frames_before_the_clock_or_past_the_end_shift_no_time_and_pass_neither_end_nor_budget(method, best):
+    times_s = np.linspace(-0.5, 30.0, 50)  # the first ends before 0, and a third lies past a stated end of 20 s
+    video, scores = embeddings([6, 6, 20, 12, 6], times_s), np.full(50, 0.1)
+    scores[best] = 0.9
+    found = highlights(video, scores, 20.0, HighlightConfig(method=method, budget=0.2))
+    assert found
+    assert sum(each.end_s - each.start_s for each in found) <= 0.2 * 20.0 + 1e-9
+    assert all(0 <= each.start_s < each.end_s <= 20.0 for each in found)
+    if best == slice(6, 12):
+        top = max(found, key=lambda each: each.score)
+        assert (top.start_s, top.end_s) == (pytest.approx(times_s[5:7].mean()), pytest.approx(times_s[11:13].mean()))
+
+
+def test_a_video_of_no_length_has_no_moment_to_be_asked_for():
+    with pytest.raises(ValueError, match="a video of 0 s: give a duration above 0"):
+        highlights(embeddings([2]), [0.1, 0.2], 0.0)
 
 
 @pytest.mark.parametrize("scores", [np.zeros(49), np.full(50, np.nan)])
