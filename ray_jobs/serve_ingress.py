@@ -15,6 +15,7 @@ from ray.serve.handle import DeploymentHandle
 from clipsum.errors import UsageError
 from clipsum.models.bundle import load_bundle
 from clipsum.serving.app import Tell, create_app
+from clipsum.serving.deliveries import Deliveries
 from clipsum.serving.jobs import JobStore
 from clipsum.serving.keys import ApiKey, KeyRing
 from clipsum.serving.limits import Admission, Deadline
@@ -29,11 +30,13 @@ from ray_jobs.serve_bundle import of_bundle, pointed, pointer_of
 from ray_jobs.serve_config import ServeConfig
 from ray_jobs.serve_graph import Graph
 from ray_jobs.serve_handles import losses_told, result_of
+from ray_jobs.serve_hooks import Teller
 from ray_jobs.serve_jobs import Worker
 from ray_jobs.serve_metrics import COSTS, Meters
 from ray_jobs.stages import StageSettings
 
 log = logging.getLogger(__name__)
+HOOKS_AT_ONCE = 2
 CHECK_S, WELL_S = 30.0, 2.0
 """How long a look at all parts may take, and how long it counts."""
 
@@ -76,14 +79,12 @@ class Ingress:
     @asynccontextmanager
     async def _working(self, _: FastAPI) -> AsyncIterator[None]:
         """Work on jobs and follow the pointer, for as long as this replica lives."""
-        config = self._config
-        post = partial(send, hosts=config.webhooks)
-        workers = [
-            Worker(self.jobs, self._job, post, webhook_secret(config), config.watch_s)
-            for _ in range(config.jobs_at_once)
-        ]
-        tasks = [asyncio.ensure_future(each) for each in (self._watch(), *(worker.run() for worker in workers))]
-        await self._follow()
+        config, secret = self._config, webhook_secret(self._config)
+        teller = Teller(Deliveries(self.jobs.log), partial(send, hosts=config.webhooks), secret, config.watch_s)
+        workers = [Worker(self.jobs, self._job, teller.wake, config.watch_s) for _ in range(config.jobs_at_once)]
+        runs = [self._watch, *[teller.run] * (HOOKS_AT_ONCE if secret else 0), *(worker.run for worker in workers)]
+        await self._follow()  # first: jobs are done by the bundle that is pointed at
+        tasks = [asyncio.ensure_future(run()) for run in runs]
         yield
         for task in tasks:
             task.cancel()

@@ -1,10 +1,9 @@
-"""Jobs behind requests: each ingress works through those that wait, and tells their webhooks of the end.
+"""Jobs behind requests: each ingress works through those that wait.
 
 What is acknowledged is done by whichever ingress is there: a lease that is not renewed is free for others to take.
 """
 
 import asyncio
-import json
 import logging
 import secrets
 import time
@@ -12,47 +11,58 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from clipsum.errors import ItemError
-from clipsum.serving.jobs import MAX_ATTEMPTS, JobStore, Lease, LeaseLostError
-from clipsum.serving.refusals import refusal_of
+from clipsum.serving.jobs import JobStore, Lease, LeaseLostError
+from clipsum.serving.refusals import RefusedError, refusal_of
 from clipsum.serving.schemas import answer_of
-from clipsum.serving.webhooks import HEADER, signature
+from clipsum.serving.waiting import finished, to_its_end
 
 RENEW_PART = 3
 """A lease is renewed so often in its time."""
 AGAIN = 503
 SWEEP_S = 600.0
-WEBHOOK_TRIES, WEBHOOK_S = 4, 10.0
 Work = Callable[[dict[str, Any], Callable[[str], None]], Awaitable[dict[str, Any]]]
-Post = Callable[[str, bytes, dict[str, str]], int]
 log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Takes one job after another, for as long as `run` is not cancelled. `work` gives the row of a request."""
+    """Takes one job after another, for as long as `run` is not cancelled. `work` gives the row of a request.
 
-    def __init__(self, jobs: JobStore, work: Work, post: Post, secret: str, idle_s: float) -> None:
-        self._jobs, self._work, self._post, self._secret, self._idle_s = jobs, work, post, secret, idle_s
-        self._name, self._swept_at = secrets.token_hex(4), 0.0
+    `ended` is told after every end.
+    """
+
+    def __init__(self, jobs: JobStore, work: Work, ended: Callable[[], None], idle_s: float) -> None:
+        self._jobs, self._work, self._ended, self._idle_s = jobs, work, ended, idle_s
+        self._name, self._swept_at = secrets.token_hex(4), -SWEEP_S
 
     async def run(self) -> None:
         """Work; a store that fails is asked again."""
         while True:
+            rest_s = self._idle_s
             try:
-                lease = await asyncio.to_thread(self._jobs.claim, self._name)
                 await self._sweep()
+                lease = await self._claimed()
+                if lease is not None:
+                    rest_s = await self._do(lease)
             except ItemError as error:
                 log.warning("the store of jobs fails: %s", error.reason)
-                lease = None
-            except Exception as error:  # a record that cannot be read ends no worker
-                log.error("a job could not be taken", exc_info=error)
-                lease = None
-            if lease is None:
-                await asyncio.sleep(self._idle_s)
-            else:
-                await self._do(lease)
+            except Exception as error:  # no job ends a worker
+                log.error("a job could not be worked on", exc_info=error)
+            await asyncio.sleep(rest_s)
 
-    async def _do(self, lease: Lease) -> None:
-        """Do one job, with its lease renewed; who loses it stops."""
+    async def _claimed(self) -> Lease | None:
+        """A claim; one that comes when this is cancelled is given back."""
+        claiming = asyncio.ensure_future(asyncio.to_thread(self._jobs.claim, self._name))
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            await asyncio.wait([claiming])
+            lease = None if claiming.cancelled() or claiming.exception() else claiming.result()
+            if lease is not None:
+                await self._release(lease)
+            raise
+
+    async def _do(self, lease: Lease) -> float:
+        """Do one job, with its lease renewed; who loses it stops. Seconds to wait before the next."""
         held = Held(self._jobs, lease)
         task = asyncio.ensure_future(self._work(dict(lease.request), held.reach))
         renewing = asyncio.ensure_future(held.renew(task))
@@ -60,54 +70,58 @@ class Worker:
             await asyncio.wait([task])
         except asyncio.CancelledError:  # this ingress goes: another may begin at once
             task.cancel()
-            renewing.cancel()
-            self._jobs.release(held.lease)
+            held.end()
+            await asyncio.wait([task, renewing])
+            await self._release(held.lease)
             raise
         held.end()
         await renewing
-        if not held.is_lost:
-            await self._end(held.lease, task)
+        if held.is_lost:
+            return 0.0
+        return await to_its_end(self._end(held.lease, task))
 
-    async def _end(self, lease: Lease, task: "asyncio.Future[dict[str, Any]]") -> None:
-        """Write what came of it, and tell."""
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+    async def _release(self, lease: Lease) -> None:
         try:
-            if error is None:
-                end: dict[str, Any] = {"result": answer_of(task.result()).model_dump()}
-                await asyncio.to_thread(self._jobs.finish, lease, end["result"])
-            else:
-                refused = refusal_of(error if isinstance(error, Exception) else RuntimeError())
-                if refused.status == AGAIN and lease.attempt < MAX_ATTEMPTS:
-                    return  # it may pass: the lease runs out, and the job is begun once more
-                end = refused.body
-                await asyncio.to_thread(self._jobs.fail, lease, refused)
-        except (LeaseLostError, ItemError):
-            log.warning("the end of a job could not be written; it will be done again")
-            return
-        except Exception as fault:
-            log.error("a job has a result that cannot be told", exc_info=fault)
-            return
-        self._telling = asyncio.ensure_future(self._tell(lease, end))  # the next job does not wait for it
+            await finished(lambda: self._jobs.release(lease))
+        except ItemError:
+            log.warning("a job could not be given back; its lease runs out")
 
-    async def _tell(self, lease: Lease, end: dict[str, Any]) -> None:
-        """Tell the webhook, a few times with growing pauses; who does not listen can still ask for the job."""
-        url = lease.request.get("webhook")
-        if not url:
-            return
-        body = json.dumps({"id": lease.job_id, "state": "done" if "result" in end else "failed", **end}).encode()
-        for attempt in range(WEBHOOK_TRIES):
-            headers = {"Content-Type": "application/json", HEADER: signature(self._secret, body, time.time())}
-            try:
-                if await asyncio.to_thread(self._post, url, body, headers) < 300:
-                    return
-            except Exception:
-                log.warning("a webhook does not answer")
-            await asyncio.sleep(2.0**attempt)
+    async def _end(self, lease: Lease, task: "asyncio.Future[dict[str, Any]]") -> float:
+        """Write what came of it. Seconds to wait before the next: where the service is busy, all jobs would meet it."""
+        try:
+            result, refused = answer_of(_result_of(task)).model_dump(), None
+        except Exception as error:
+            result, refused = None, refusal_of(error)
+            if refused.reason == "internal_error":
+                log.error("a job failed", exc_info=error)
+        try:
+            await asyncio.to_thread(self._write, lease, result, refused)
+        except LeaseLostError:
+            log.warning("somebody else has a job whose end was to be written")
+        except ItemError:
+            log.warning("the end of a job could not be written; it will be done again")
+        self._ended()
+        is_busy = refused is not None and refused.reason == "overloaded"
+        return (refused.retry_after_s or self._idle_s) if refused is not None and is_busy else 0.0
+
+    def _write(self, lease: Lease, result: dict[str, Any] | None, refused: RefusedError | None) -> None:
+        if refused is None:
+            self._jobs.finish(lease, result or {})
+        elif refused.status == AGAIN:
+            self._jobs.put_back(lease, refused)
+        else:
+            self._jobs.fail(lease, refused)
 
     async def _sweep(self) -> None:
         if time.monotonic() - self._swept_at > SWEEP_S:
             self._swept_at = time.monotonic()
             await asyncio.to_thread(self._jobs.sweep)
+
+
+def _result_of(task: "asyncio.Future[dict[str, Any]]") -> dict[str, Any]:
+    if task.cancelled():
+        raise RuntimeError("the work was cancelled by nobody here")
+    return task.result()
 
 
 class Held:
@@ -131,7 +145,7 @@ class Held:
                 task.cancel()
                 return
             except ItemError:
-                log.warning("a lease could not be renewed")
+                log.warning("a lease could not be renewed")  # it may be before it runs out
 
     async def _ends_within(self, seconds: float) -> bool:
         try:

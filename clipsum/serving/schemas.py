@@ -141,7 +141,10 @@ class JobAccepted(Message):
 
 
 class JobStatus(Message):
-    """How far a job is; `result` once it is done, `error` once it failed. Times are seconds since 1970."""
+    """How far a job is; `result` once it is done, `error` once it failed. Times are seconds since 1970.
+
+    `webhook`: whether it has been told of the end, once there is one.
+    """
 
     id: str
     state: State
@@ -150,6 +153,7 @@ class JobStatus(Message):
     finished_s: float | None = None
     result: SummaryRow | None = None
     error: ErrorPart | None = None
+    webhook: Literal["pending", "told", "given_up"] | None = None
 
 
 class BundleMove(Message):

@@ -1,4 +1,7 @@
-"""Webhooks, signed with HMAC-SHA256 over the time and the body: neither can be changed, nor sent again later."""
+"""Webhooks, signed with HMAC-SHA256 over the time and the body: neither can be changed, nor sent again later.
+
+They come at least once: `Idempotency-Key` is the job's id, the same each time.
+"""
 
 import hashlib
 import hmac
@@ -8,7 +11,7 @@ import urllib3
 
 from clipsum.storage.guard import GuardedPool, check_host
 
-HEADER = "ClipSum-Signature"
+SIGNATURE, IDEMPOTENCY = "ClipSum-Signature", "Idempotency-Key"
 TOLERANCE_S = 300
 TIMEOUT_S = 10.0
 

@@ -4,7 +4,18 @@ import threading
 
 import pytest
 
-from clipsum.serving.jobs import MAX_ATTEMPTS, SKEW_S, JobStore, LeaseLostError
+from clipsum import storage
+from clipsum.errors import ItemError, UsageError
+from clipsum.serving import job_log, jobs
+from clipsum.serving.job_log import JobLog
+from clipsum.serving.jobs import (
+    MAX_ATTEMPTS,
+    ORPHAN_S,
+    PAUSE_S,
+    SKEW_S,
+    JobStore,
+    LeaseLostError,
+)
 from clipsum.serving.refusals import RefusedError, refused_reason
 
 REQUEST = {"uri": "s3://videos/a.mp4"}
@@ -98,9 +109,9 @@ def test_an_end_whose_writer_was_killed_at_once_is_tidied_by_the_next_claim(stor
     with monkeypatch.context() as patch:
         patch.setattr(JobStore, "_close", lambda *_: None)
         store.finish(lease, {"ok": 1})
-    assert list(store._names("open"))
+    assert list(store.log.marked("open"))
     assert store.claim("w2") is None
-    assert not list(store._names("open"))
+    assert not list(store.log.marked("open"))
     assert store.read(job_id)["result"] == {"ok": 1}
 
 
@@ -147,3 +158,121 @@ def test_jobs_lie_on_s3_as_well(s3, clock):
     clock.now += 100
     assert store.sweep() == 1
     assert store.read(job_id) is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_its_own"), [("overloaded", False), ("storage_error", False), ("worker_died", True)]
+)
+def test_what_may_pass_gives_the_job_back_after_a_pause_and_counts_only_where_the_job_may_be_at_fault(
+    store, clock, reason, is_its_own
+):
+    job_id, error = store.submit(REQUEST), RefusedError(503, reason, "not now")
+    lease = store.claim("w1")
+    store.put_back(lease, error)
+    assert store.read(job_id)["state"] == "waiting"
+    clock.now += PAUSE_S - 0.1
+    assert store.claim("w2") is None
+    clock.now += 0.2
+    assert store.claim("w2").attempt == 1 + is_its_own
+    with pytest.raises(LeaseLostError):
+        store.put_back(lease, error)
+
+
+def test_a_pause_doubles_up_to_a_bound_and_what_never_passes_fails_with_its_own_reason(store, clock, monkeypatch):
+    monkeypatch.setattr(jobs, "LONGEST_PAUSE_S", 25)
+    monkeypatch.setattr(jobs, "PATIENCE_S", 100)
+    job_id, began_s, pauses = store.submit(REQUEST), clock.now, []
+    while store.read(job_id)["state"] == "waiting":
+        clock.now = max(clock.now, store.read(job_id).get("not_before_s", 0))
+        pauses.append(clock.now - began_s)
+        store.put_back(store.claim("w"), RefusedError(503, "storage_error", "not now"))
+    assert pauses == [0, 5, 15, 35, 60, 85]
+    assert store.read(job_id)["error"] == {"reason": "storage_error", "detail": "not now"}
+
+
+def test_a_service_that_says_when_is_not_asked_before(store, clock):
+    store.submit(REQUEST)
+    store.put_back(store.claim("w"), RefusedError(503, "overloaded", "busy", 40))
+    clock.now += 39
+    assert store.claim("w") is None
+    clock.now += 1
+    assert store.claim("w")
+
+
+@pytest.mark.parametrize("broken", [b"", b"[1]", b'{"state": "running"}', b"\xff"])
+def test_a_record_that_cannot_be_read_holds_no_other_back_and_is_not_kept_for_ever(store, clock, broken, tmp_path):
+    bad = store.submit(REQUEST)
+    clock.now += 1
+    good = store.submit(REQUEST)
+    (tmp_path / "new" / "jobs" / "jobs" / bad / "000001.json").write_bytes(broken)
+    assert store.claim("w").job_id == good
+    clock.now += store.keep_s + 1
+    store.claim("w")
+    assert bad not in [job_id for _, job_id in store.log.marked("open")]
+    clock.now += store.keep_s
+    store.sweep()
+    assert not (list((tmp_path / "new" / "jobs" / "jobs" / bad).iterdir()))
+
+
+def test_one_record_that_the_store_does_not_give_holds_no_other_back_and_a_store_that_fails_is_told(
+    store, clock, monkeypatch
+):
+    ids = [store.submit(REQUEST)]
+    clock.now += 1
+    ids.append(store.submit(REQUEST))
+    real, away = JobLog.last, {ids[0]}
+
+    def last(log, job_id):
+        if job_id in away:
+            raise ItemError("storage_error", "open", "away")
+        return real(log, job_id)
+
+    monkeypatch.setattr(JobLog, "last", last)
+    assert store.claim("w").job_id == ids[1]
+    away.add(ids[1])
+    with pytest.raises(ItemError):
+        store.claim("w")
+
+
+def test_a_marker_whose_record_was_never_written_counts_no_more_once_nobody_can_be_writing_it(
+    store, clock, monkeypatch
+):
+    small = JobStore(store.place, max_open=1, clock=clock)
+    with monkeypatch.context() as patch:
+        patch.setattr(JobLog, "append", lambda *_: (_ for _ in ()).throw(ItemError("storage_error", "open", "away")))
+        with pytest.raises(ItemError):
+            small.submit(REQUEST)
+    assert small.claim("w") is None
+    with pytest.raises(RefusedError):
+        small.submit(REQUEST)  # another process may be writing that record
+    clock.now += ORPHAN_S + 1
+    assert small.claim("w") is None
+    assert small.submit(REQUEST)
+
+
+def test_a_record_that_took_so_long_to_write_that_its_marker_was_taken_away_is_found_all_the_same(
+    store, clock, monkeypatch
+):
+    real = JobLog.append
+
+    def slow(log, *entry):
+        clock.now += ORPHAN_S + 1
+        assert store.claim("other") is None
+        return real(log, *entry)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JobLog, "append", slow)
+        job_id = store.submit(REQUEST)
+    assert store.claim("w").job_id == job_id
+
+
+def test_a_store_without_conditional_writes_is_refused(tmp_path, s3, monkeypatch):
+    for place in (str(tmp_path / "jobs"), f"{s3.uri}/jobs"):
+        JobLog(place).check()
+        assert not list(storage.list_files(place))
+    monkeypatch.setattr(job_log.storage, "create_bytes", lambda uri, data: storage.write_bytes(uri, data) or True)
+    with pytest.raises(UsageError, match="If-None-Match"):
+        JobLog(f"{s3.uri}/jobs").check()
+    monkeypatch.undo()
+    with pytest.raises(UsageError, match=r"no jobs can be kept in '/proc/nowhere'"):
+        JobLog("/proc/nowhere").check()

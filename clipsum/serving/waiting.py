@@ -1,0 +1,33 @@
+"""Two ways to wait for what cannot be stopped: to its end, or only for as long as somebody wants it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Result = TypeVar("Result")
+LOOKUPS = 32
+"""Threads for questions to stores: those that nobody waits for any more are bounded too."""
+_lookups = ThreadPoolExecutor(LOOKUPS, "lookup")
+
+
+async def to_its_end(work: Awaitable[Result]) -> Result:
+    """Wait for `work`; where this is cancelled it goes on, and this ends, cancelled, after it."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # seen: nobody is there to be told
+        raise
+
+
+async def finished(work: Callable[[], Result]) -> Result:
+    """Do blocking work in a thread, to its end even where this is cancelled: what it opens can then be closed."""
+    return await to_its_end(asyncio.to_thread(work))
+
+
+async def looked_up(work: Callable[[], Result]) -> Result:
+    """Do blocking work in a thread, which is left behind where this is cancelled: it must hold nothing."""
+    return await asyncio.get_running_loop().run_in_executor(_lookups, work)
