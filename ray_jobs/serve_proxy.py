@@ -1,8 +1,9 @@
-"""What Serve's own HTTP proxy says where no ingress can answer, in the words of the contract.
+"""What surrounds every request in Serve's own HTTP proxies: how much of it they take, and what they say themselves.
 
-The proxies find `middlewares` by `ENVIRONMENT`, which must be there when Ray starts.
+The proxies find `middlewares` by `environment`, which must be there when Ray starts.
 """
 
+import os
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -11,13 +12,21 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clipsum.serving.refusals import RefusedError, refused_reason
-from clipsum.serving.shield import Answer
+from clipsum.serving.shield import Answer, Body
+from ray_jobs.serve_config import ServeConfig
 
-ENVIRONMENT = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": f"{__name__}:middlewares"}
+CALLBACK, MOST_BYTES = "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "CLIPSUM_UPLOAD_BYTES"
+PASSED = frozenset({"host", "origin", "authorization", "content-type", "content-length", "accept"})
+"""Headers that go on to an ingress. Serve takes timeouts, names in its log and where to lead a request from others."""
 BACKSTOP_S = 30.0
 """Beyond the deadline of a request, that the proxy gives it."""
 RETRY_S = 2.0
-OVERLOADED, TIMED_OUT = (429, 503), (408, 504)
+OVERLOADED, TIMED_OUT, NOT_FOUND = (429, 503), (408, 504), (404,)
+
+
+def environment(upload_bytes: int = ServeConfig.model_fields["upload_bytes"].default) -> dict[str, str]:
+    """What the proxies have to find in theirs."""
+    return {CALLBACK: f"{__name__}:middlewares", MOST_BYTES: str(upload_bytes)}
 
 
 def start(host: str, port: int, deadline_s: float) -> None:
@@ -29,43 +38,77 @@ def start(host: str, port: int, deadline_s: float) -> None:
 
 
 def middlewares() -> list[Middleware]:
-    """What surrounds every request in a proxy."""
-    return [Middleware(Proxied)]
+    """What surrounds every request in a proxy, which calls this before it listens."""
+    from ray_jobs.serve_connections import bound
+
+    bound()
+    return [Middleware(Proxied, upload_bytes=int(os.environ.get(MOST_BYTES) or environment()[MOST_BYTES]))]
 
 
 class Proxied:
-    """ASGI middleware: an error that no ingress gave is said again as a refusal. Serve's own are plain text."""
+    """ASGI middleware: a body is taken up to its bound, though no ingress may read it, for the proxy holds what it has.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    An error that no ingress gave is said again as a refusal: Serve's own are plain text.
+    """
+
+    def __init__(self, app: ASGIApp, upload_bytes: int) -> None:
+        self._app, self._upload_bytes = app, upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
+        if scope["type"] == "websocket":  # there are none; uvicorn makes it 403
+            await send({"type": "websocket.close"})
             return
-        answer, is_begun, is_refused = Answer(send), False, False
+        headers = [each for each in scope["headers"] if each[0].decode("latin-1").lower() in PASSED]
+        try:
+            exchange = Exchange(Body(receive, Headers(scope=scope), self._upload_bytes), send)
+        except RefusedError as error:  # the body is too large by its own account
+            await Answer(send).refuse(error)
+            return
+        await self._app({**scope, "headers": headers}, exchange.receive, exchange.send)
+        await exchange.end()
 
-        async def told(message: Message) -> None:
-            nonlocal is_begun, is_refused
-            if message["type"] == "http.response.start":
-                refused = _refused(message)
-                is_begun, is_refused = True, refused is not None
-                if refused is not None:
-                    await answer.refuse(refused)
-            if not is_refused:
-                await send(message)
 
-        await self._app(scope, receive, told)
-        if not is_begun:  # the ingress was lost: Serve says nothing, and its server would say 500
-            await answer.refuse(refused_reason("worker_died"))
+class Exchange:
+    """One request and its answer."""
+
+    def __init__(self, body: Body, send: Send) -> None:
+        self._body, self._send, self._answer = body, send, Answer(send)
+        self._excess: RefusedError | None = None
+        self._is_begun = self._is_refused = False
+
+    async def receive(self) -> Message:
+        """The next part of the body; beyond its bound the client counts as gone, which ends the work on it."""
+        try:
+            return await self._body()
+        except RefusedError as error:
+            self._excess = error
+            return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        """A part of the answer, or of the refusal in its place."""
+        if message["type"] == "http.response.start":
+            refused = self._excess or _refused(message)
+            self._is_begun, self._is_refused = True, refused is not None
+            if refused is not None:
+                await self._answer.refuse(refused)
+        if not self._is_refused:
+            await self._send(message)
+
+    async def end(self) -> None:
+        """Answer where nobody has: the ingress was lost, of which Serve says nothing, and its server would say 500."""
+        if not self._is_begun:
+            await self._answer.refuse(self._excess or refused_reason("worker_died"))
 
 
 def _refused(message: MutableMapping[str, Any]) -> RefusedError | None:
     """The refusal that stands for the beginning of an answer of the proxy's own; None for any other."""
     status = message["status"]
-    if status < 408 or not Headers(raw=message.get("headers", [])).get("content-type", "").startswith("text/plain"):
+    is_plain = Headers(raw=message.get("headers", [])).get("content-type", "").startswith("text/plain")
+    if status < 400 or not is_plain:
         return None
+    if status in NOT_FOUND:
+        return RefusedError(404, "not_found", "there is nothing at this path: see /openapi.json")
     if status in OVERLOADED:
         return RefusedError(503, "overloaded", "too many requests at once", RETRY_S)
     return refused_reason("timeout" if status in TIMED_OUT else "worker_died")

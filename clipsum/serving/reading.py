@@ -9,6 +9,7 @@ from typing import TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 
 from clipsum.serving.refusals import RefusedError
@@ -39,7 +40,7 @@ async def read_video(request: Request, sources: Sources, uploads: Path, held: As
         return await finished(lambda: named(asked.uri, asked.query, asked.transcript, sources))
     try:
         form = await request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=4 * MAX_TRANSCRIPT)
-    except MultiPartException as error:
+    except (MultiPartException, HTTPException) as error:  # the second where there is an app
         raise RefusedError(400, "invalid_request", "the form cannot be read") from error
     try:
         file, fields = form.get("file"), await _fields(form)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from clipsum.serving.refusals import RefusedError, refusal_of, refused_reason
 
 JSON_BYTES = 8 * 2**20
 """The most of a body that is no upload; a transcript of the most letters fits."""
+HOST = re.compile(r"([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 log = logging.getLogger(__name__)
 Answered = Callable[[str, int, float], None]
 
@@ -46,6 +48,7 @@ class Shield:
         started = time.perf_counter()
         try:
             headers = Headers(scope=scope)
+            _refuse_malformed(headers, scope)
             if self._rules.loopback_only:
                 _refuse_foreign(headers)
             await self._app(scope, Body(receive, headers, self._rules.upload_bytes), answer)
@@ -99,6 +102,19 @@ class Body:
         if self._left < 0:
             raise refused_reason("too_large")
         return message
+
+
+def _refuse_malformed(headers: Headers, scope: Scope) -> None:
+    """Raises: RefusedError, 400, unless there is one header Host that names a host, as HTTP/1.1 demands."""
+    hosts = headers.getlist("host")
+    if not hosts and scope.get("http_version") == "1.0":
+        return
+    try:
+        is_host = len(hosts) == 1 and bool(HOST.fullmatch(hosts[0]) and urlsplit(f"//{hosts[0]}").port != 0)
+    except ValueError:  # a port beyond all, brackets around no address
+        is_host = False
+    if not is_host:
+        raise RefusedError(400, "invalid_request", "Host: name the one host that is asked")
 
 
 def _refuse_foreign(headers: Headers) -> None:

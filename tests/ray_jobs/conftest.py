@@ -11,15 +11,18 @@ import ray
 
 from clipsum.config import Sampling
 from clipsum.datasets.kitchen.corpus import write_split
-from ray_jobs.serve_proxy import ENVIRONMENT
+from ray_jobs.serve_proxy import environment
 from tests.models.tiny import write_bundle
 from tests.ray_jobs.here import jobs_run_here
+
+UPLOAD_BYTES = 2**24
+"""What the proxies of Serve take of a body; the service of `serving/` is configured so too."""
 
 
 @pytest.fixture(scope="session")
 def two_cores() -> Iterator[None]:
     """Ray with two cores in this process, which every job then uses."""
-    os.environ.update(ENVIRONMENT)
+    os.environ.update(environment(upload_bytes=UPLOAD_BYTES))
     folder = tempfile.mkdtemp(prefix="clipsum-ray-")
     ray.init(
         address="local",

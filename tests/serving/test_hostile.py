@@ -278,6 +278,7 @@ def test_a_form_that_is_a_bomb_or_none_of_ours_is_refused_at_once(target: Target
 def test_a_form_without_a_boundary_is_refused(target: Target) -> None:
     answer = target.http.post("/v1/summaries", content=b"x", headers={"Content-Type": "multipart/form-data"})
     target.refuses(answer, 400, "invalid_request")
+    assert "form" in answer.text  # it is said what is wrong, and not that there is no such path
 
 
 BAD_KEYS = [

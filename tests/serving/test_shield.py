@@ -21,7 +21,8 @@ class Seen:
         self._left = list(body)
         self._below = below or self._answer
         rules = Rules(1000, loopback_only, lambda *answer: self.told.append(answer))
-        scope = {"type": "http", "headers": [(name.encode(), value.encode()) for name, value in headers]}
+        named = headers if "host" in dict(headers) else [("host", "127.0.0.1"), *headers]
+        scope = {"type": "http", "headers": [(name.encode(), value.encode()) for name, value in named]}
         run(Shield(self._read_and_go, rules)(scope, self._receive, self._send))
         self.status = self.sent[0]["status"]
         self.headers = {name.decode(): value.decode() for name, value in self.sent[0]["headers"]}
@@ -106,10 +107,20 @@ def test_a_body_is_read_up_to_its_bound_and_no_further(kind, parts, stated, stat
         ("evil.example", None, 403),  # a name of elsewhere that was made to lead here
         ("127.0.0.1:8000", "https://evil.example", 403),  # a page of elsewhere that sends through a browser
         ("127.0.0.1:8000", "null", 403),
-        ("", None, 403),
     ],
 )
 def test_without_keys_only_this_machine_is_answered_and_no_page_of_elsewhere(host, origin, status):
     headers = [("host", host), *([("origin", origin)] if origin else [])]
     assert Seen(headers=headers, loopback_only=True).status == status
     assert Seen(headers=headers, loopback_only=False).status == 200
+
+
+@pytest.mark.parametrize("host", ["", "[", "[::1", "[x]", "a:b", "a:99999", "a/b", "user@a", "a?b", "a b", "ａ"])
+@pytest.mark.parametrize("loopback_only", [True, False])
+def test_a_host_that_is_none_is_no_request(host, loopback_only):
+    seen = Seen(headers=[("host", host)], loopback_only=loopback_only)
+    assert (seen.status, seen.reason) == (400, "invalid_request")
+
+
+def test_a_second_host_is_no_request():
+    assert Seen(headers=[("host", "127.0.0.1"), ("host", "evil.example")], loopback_only=True).status == 400

@@ -18,6 +18,7 @@ from ray_jobs import serve_app
 from ray_jobs.serve_config import ServeConfig, options
 from ray_jobs.serve_proxy import start
 from tests.models.tiny import tiny_model, write_bundle
+from tests.ray_jobs.conftest import UPLOAD_BYTES
 from tests.ray_jobs.serving.asking import Asking
 from tests.ray_jobs.serving.slow_video import write_slow_video
 from tests.s3_server import SwiftServer
@@ -73,7 +74,7 @@ def service(
         sources={"s3": (f"{bucket}/open",), "https": ("videos.example",)},
         limits={"max_duration_s": 120, "max_bytes": 2**24, "max_pixels_per_frame": 640 * 480, "deadline_s": 20},
         deadline_s=30,
-        upload_bytes=2**24,
+        upload_bytes=UPLOAD_BYTES,
         uploads=str(folder / "uploads"),
         state=str(folder / "state"),
         watch_s=0.2,

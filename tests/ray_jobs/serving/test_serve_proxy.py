@@ -19,7 +19,7 @@ def proxied(*messages):
     async def send(message):
         sent.append(message)
 
-    run(Proxied(below)({"type": "http", "headers": []}, None, send))
+    run(Proxied(below, 1000)({"type": "http", "headers": []}, None, send))
     return sent
 
 
@@ -32,6 +32,7 @@ def said(status, kind, body):
     ("own", "status", "reason"),
     [
         (said(503, "text/plain", b"Request dropped due to backpressure"), 503, "overloaded"),
+        (said(404, "text/plain", b"Path '*' not found: /opt/secret"), 404, "not_found"),
         (said(408, "text/plain", b"Request timed out"), 504, "timeout"),
         (said(500, "text/plain", b"Traceback in /opt/secret"), 503, "worker_died"),
         ((), 503, "worker_died"),
@@ -48,3 +49,59 @@ def test_an_error_of_the_proxy_is_a_refusal(own, status, reason):
 @pytest.mark.parametrize("own", [said(503, "application/json", b"{}"), said(200, "text/plain", b"ok")])
 def test_what_an_ingress_says_passes(own):
     assert proxied(*own) == list(own)
+
+
+UPLOAD = (b"content-type", b"multipart/form-data; boundary=x")
+
+
+def uploaded(parts, *headers, answers=()):
+    """What goes out, and how much came in, where an ingress reads all that it is given of a body of `parts`."""
+    sent, read = [], []
+
+    async def below(scope, receive, send):
+        while (message := await receive())["type"] != "http.disconnect":
+            read.append(message["body"])
+            if not message["more_body"]:
+                break
+        for each in answers:
+            await send(each)
+
+    left = list(parts)
+
+    async def receive():
+        return {"type": "http.request", "body": left.pop(0), "more_body": bool(left)}
+
+    async def send(message):
+        sent.append(message)
+
+    run(Proxied(below, 1000)({"type": "http", "headers": [UPLOAD, *headers]}, receive, send))
+    return sent, len(b"".join(read))
+
+
+@pytest.mark.parametrize("answers", [(), said(503, "text/plain", b"backpressure"), said(500, "text/plain", b"x")])
+def test_a_body_beyond_the_bound_ends_the_request_whatever_serve_says_of_it(answers):
+    (start, body), read = uploaded([bytes(400)] * 50, answers=answers)
+    assert (start["status"], json.loads(body["body"])["error"]["reason"]) == (413, "too_large")
+    assert read <= 1000
+
+
+def test_a_body_that_says_it_is_too_large_is_not_read():
+    (start, _), read = uploaded([bytes(10)], (b"content-length", b"1001"))
+    assert (start["status"], read) == (413, 0)
+    sent, read = uploaded([bytes(500), bytes(500)], answers=said(200, "text/plain", b"ok"))
+    assert (sent[0]["status"], read) == (200, 1000)
+
+
+def test_of_the_headers_only_those_that_an_ingress_reads_go_on():
+    seen = {}
+
+    async def below(scope, receive, send):
+        seen.update(scope["headers"])
+
+    async def send(message):
+        pass
+
+    names = (b"host", b"authorization", b"x-request-timeout-seconds", b"x-request-disconnect-disabled", b"x-request-id")
+    scope = {"type": "http", "headers": [(name, b"1") for name in names]}
+    run(Proxied(below, 1000)(scope, None, send))
+    assert seen.keys() == {b"host", b"authorization"}
