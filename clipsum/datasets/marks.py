@@ -34,6 +34,13 @@ class AskedQuery:
             inside |= (times_s >= start_s) & (times_s < end_s)
         return inside.astype(np.float32)
 
+    def is_told_by(self, times_s: NDArray[np.float64]) -> bool:
+        """Whether frames at these times (T,) tell the answer: one lies in a segment, or nothing answers the question.
+
+        Of a question whose segments all fall between two frames nobody can say by the frames whether it is answered.
+        """
+        return not self.segments or bool(self.at(times_s).any())
+
 
 @dataclass(frozen=True, repr=False)
 class Marks:

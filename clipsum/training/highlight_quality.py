@@ -29,7 +29,8 @@ def score_parts(model: ClipSum, parts: Mapping[str, Part], encoder: TextEncoder)
 
     `tau`: tau-b with each annotator, their mean. Means over the queries that have an answer: `f1_query`, `f1_generic`
     (the scores without a query in its place), `f1_cosine` (zero-shot: of the frames with the whole query), `f1_random`
-    (expected). `answered`, `unanswered`: the best score of a frame for each query that has an answer, or none.
+    (expected). `answered`, `unanswered`: the best score of a frame for each query that has an answer, or none. A query
+    whose answer falls between two frames is in no figure.
     """
     found: dict[str, Figures] = {}
     for split in (split for split in SCORED if split in parts):
@@ -52,7 +53,8 @@ def _figures_of(item: Item, scores: VideoScores, marks: Marks, frames: tuple[Emb
     generic = per_second(embeddings.times_s, scores.generic, seconds)
     f1: dict[str, list[float]] = {"query": [], "generic": [], "cosine": [], "random": []}
     best: dict[bool, list[float]] = {True: [], False: []}
-    for query, asked, (guide, _) in zip(marks.queries, scores.asked, item.queries, strict=True):
+    told = [query for query in marks.queries if query.is_told_by(embeddings.times_s)]
+    for query, asked, (guide, _) in zip(told, scores.asked, item.queries, strict=True):
         wanted = query.at(middles) > 0
         best[bool(query.segments)].append(round(float(asked.max()), 7))
         if not wanted.any():

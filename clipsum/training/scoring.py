@@ -29,7 +29,7 @@ class Scoring:
         self._encoder, self._marks, self._sees = _Remembering(encoder), marks, sees
 
     def added(self, item: Item, video: Embedded) -> Item:
-        """The item with what there is of the video; one without frames as it is.
+        """The item with what there is of the video; one without frames as it is, no query that its frames do not tell.
 
         Raises: UsageError where the encoder has no texts in the space of its frames.
         """
@@ -37,7 +37,8 @@ class Scoring:
             return item
         marks, times_s = self._marks.get(video.video_id, Marks()), video.embeddings.times_s
         said = video.transcript if self._sees != "frames" else Transcript()
-        asked = [(self._guide(query.text, said, video), query.at(times_s)) for query in marks.queries]
+        told = [query for query in marks.queries if query.is_told_by(times_s)]
+        asked = [(self._guide(query.text, said, video), query.at(times_s)) for query in told]
         queries = tuple((guide, where) for guide, where in asked if guide is not None)
         return replace(item, guide=self._guide(None, said, video), marks=marks.at(times_s), queries=queries)
 

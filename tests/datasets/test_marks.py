@@ -38,6 +38,12 @@ def test_a_query_marks_the_frames_of_its_segments_and_none_where_it_has_no_match
     assert marks["a"].at(times_s) is None
 
 
+def test_frames_tell_whether_a_query_is_answered_unless_its_segments_all_fall_between_them():
+    times_s = np.array([0.5, 1.5, 2.5])
+    told = {((1.0, 2.0),): True, ((0.6, 1.4),): False, ((0.6, 1.4), (2.0, 3.0)): True, (): True}
+    assert {segments: AskedQuery("onion", segments).is_told_by(times_s) for segments in told} == told
+
+
 def test_the_kitchens_manifest_gives_ten_annotators_and_three_queries(tmp_path):
     video = make_video("test", 0, 0)
     marks = read_marks(_written(tmp_path, manifest_row(video)))[video.video_id]

@@ -8,6 +8,7 @@ import torch
 
 from clipsum.datasets.kitchen.corpus import write_split
 from clipsum.datasets.marks import read_marks
+from clipsum.training import kitchen_scoring
 from clipsum.training.highlight_quality import baselines, calibrate, score_parts
 from clipsum.training.kitchen_highlights import calibrated, with_scorer
 from clipsum.training.kitchen_recipe import KitchenRecipe, train_kitchen, write_summaries
@@ -70,6 +71,20 @@ def test_an_item_is_guided_by_its_narration_and_has_three_queries_of_which_one_h
     assert not item.guide.asked
     assert [bool(marks.any()) for _, marks in item.queries] == [True, True, False]
     assert ((item.marks > 0) & (item.marks < 1)).any()
+
+
+def test_a_query_whose_answer_falls_between_two_frames_is_in_no_figure(parts, trained, tmp_path, monkeypatch):
+    scoring = with_scorer(trained, parts, SMALL, Words(), tmp_path / "scorer.safetensors")
+    part, real = parts["validation"], kitchen_scoring.queries
+
+    def with_a_blink(video):
+        embeddings, _ = part.frames[video.video_id]
+        between_s = embeddings.times_s[:2].mean()
+        return [*real(video), {"query": "a blink", "segments": [[between_s, between_s + 1e-6]]}]
+
+    before = score_parts(scoring.model, {"validation": part}, Words())
+    monkeypatch.setattr(kitchen_scoring, "queries", with_a_blink)
+    assert score_parts(scoring.model, {"validation": part}, Words()) == before
 
 
 def test_a_scorer_that_joins_a_trained_model_changes_no_other_weight_and_no_summary(parts, trained, tmp_path):
