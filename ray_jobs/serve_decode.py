@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from clipsum.rows import Outcome
 from clipsum.serving.limits import Deadline
 from clipsum.serving.probe import PROBE, write_probe
 from clipsum.serving.sources import Sources
@@ -15,6 +17,8 @@ from ray_jobs.item import StageItem
 from ray_jobs.stages import Decode, StageSettings
 
 ABORT_EVERY_S = 0.05
+CHECK_S, WELL_S = 30.0, 30.0
+"""How long the video of a health check may take, and how long a video that was decoded counts as one."""
 
 
 class Decoder:
@@ -27,6 +31,7 @@ class Decoder:
         write_probe(self._probe_path)
         self._settings, self._decode = settings, Decode(settings)
         self._turn = asyncio.Lock()
+        self._well_at = -WELL_S
 
     async def decode(self, item: StageItem, settings: StageSettings, deadline: Deadline) -> StageItem:
         """The item with frames and words, or with its failure. Cancelled, it stops at once, wherever libav is.
@@ -38,7 +43,22 @@ class Decoder:
                 await asyncio.to_thread(self._change, settings)
             task = asyncio.ensure_future(asyncio.to_thread(self._decode.decode_item, self._located(item)))
             async with self._killed_with(task):
-                return await asyncio.shield(task)
+                found = await asyncio.shield(task)
+            if found.outcome.failure is None:
+                self._well_at = time.monotonic()
+            return found
+
+    async def check_health(self) -> None:
+        """Decode a small video, unless one was just decoded or is at it now, which its deadline ends.
+
+        Raises what went wrong, where this replica is to be replaced.
+        """
+        if self._turn.locked() or time.monotonic() - self._well_at < WELL_S:
+            return
+        item = StageItem(0, Outcome(PROBE.ref), PROBE.transcript)
+        found = await self.decode(item, self._settings, Deadline(CHECK_S))
+        if found.outcome.failure is not None:
+            raise RuntimeError(f"the decoder failed on the health check: {found.outcome.failure.detail}")
 
     @asynccontextmanager
     async def _killed_with(self, task: asyncio.Future[Any]) -> AsyncIterator[None]:
