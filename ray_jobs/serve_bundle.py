@@ -1,15 +1,17 @@
-"""The bundle that is served, as settings of the stages, and what the pointer says of it."""
+"""The bundle that is served, as settings of the stages, and how a replica follows the pointer to it."""
 
+import logging
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from clipsum.models.bundle import load_bundle
-from clipsum.serving.pointer import BundlePointer
+from clipsum.serving.pointer import BundlePointer, Pointed
 from clipsum.storage import join
 from ray_jobs.serve_config import ServeConfig
 from ray_jobs.stages import StageSettings
 
 POINTER = "bundle.json"
+log = logging.getLogger(__name__)
 
 
 def pointer_of(config: ServeConfig) -> BundlePointer:
@@ -32,15 +34,52 @@ def described(name: str) -> dict[str, Any]:
     }
 
 
-def of_bundle(settings: StageSettings, name: str) -> StageSettings:
-    """The settings for another bundle. Raises: UsageError where it is none."""
-    return replace(settings, **described(name))
+class Turn(NamedTuple):
+    """What the pointer says, and the settings for it."""
+
+    at: Pointed | None
+    settings: StageSettings
 
 
-def pointed(settings: StageSettings, pointer: BundlePointer) -> StageSettings:
-    """The settings for the bundle that is pointed at: the same where that has not changed.
+class Follower:
+    """What a replica serves: `settings`, those it begins with until `take`.
 
-    Raises: UsageError where it is none, ItemError where the store fails.
+    A turn is taken once the models are loaded. A bundle that was written anew under its own name is another one as soon
+    as somebody points at it.
     """
-    name = pointer.read()
-    return settings if name in (None, settings.bundle) else of_bundle(settings, str(name))
+
+    def __init__(self, settings: StageSettings, pointer: BundlePointer) -> None:
+        self.settings = self._begun = settings
+        self._pointer = pointer
+        self._seen: Pointed | None = None
+
+    def look(self) -> Turn | None:
+        """What is pointed at by now; None where that has not changed.
+
+        Raises: UsageError where there is no bundle, ItemError where the store fails.
+        """
+        at = self._pointer.read()
+        if at == self._seen:
+            return None
+        turn = self._turn(at, at.bundle if at else self._pointer.configured)
+        if at and at.bundle_id not in ("", turn.settings.bundle_id):
+            log.warning("the bundle was written anew since it was pointed at: %s is served", turn.settings.bundle_id)
+        return turn
+
+    def towards(self, name: str) -> Turn:
+        """The turn to another bundle. Raises: UsageError where it is none."""
+        turn = self._turn(None, name)
+        return turn._replace(at=Pointed(turn.settings.bundle, turn.settings.bundle_id))
+
+    def point(self, turn: Turn) -> None:
+        """Let every replica follow, and take the turn. Raises: ItemError, and none does."""
+        if turn.at is not None:
+            self._pointer.move(turn.at)
+        self.take(turn)
+
+    def take(self, turn: Turn) -> None:
+        """Serve so from now on."""
+        self._seen, self.settings = turn.at, turn.settings
+
+    def _turn(self, at: Pointed | None, name: str) -> Turn:
+        return Turn(at, replace(self._begun, **described(name)))

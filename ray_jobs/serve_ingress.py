@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from fastapi import FastAPI
 from ray.serve.handle import DeploymentHandle
 
-from clipsum.errors import UsageError
+from clipsum.errors import ItemError, UsageError
 from clipsum.models.bundle import load_bundle
 from clipsum.serving.app import Tell, create_app
 from clipsum.serving.deliveries import Deliveries
@@ -23,10 +23,11 @@ from clipsum.serving.probe import PROBE
 from clipsum.serving.refusals import RefusedError, refused_reason
 from clipsum.serving.schemas import BundleCard, JobRequest
 from clipsum.serving.videos import Video, named, sweep
+from clipsum.serving.waiting import finished, looked_up
 from clipsum.serving.webhooks import send
 from clipsum.storage import join
 from clipsum.storage.guard import check_host
-from ray_jobs.serve_bundle import of_bundle, pointed, pointer_of
+from ray_jobs.serve_bundle import Follower, pointer_of
 from ray_jobs.serve_config import ServeConfig
 from ray_jobs.serve_graph import Graph
 from ray_jobs.serve_handles import losses_told, result_of
@@ -62,15 +63,18 @@ class Ingress:
         shape: Shape,
     ) -> None:
         config.sources.confine()
-        self._config, self._settings = config, settings
+        self._config, self._follower = config, Follower(settings, pointer_of(config))
         self._summarize, self._meters = summarize, Meters()
         self._graph = Graph(decode, summarize, config.cache_bytes, self._meters)
         self.keys, self.sources = KeyRing(keys, shape.ingresses), config.sources
         self.admission = Admission(shape.admitted, running=shape.writers)
-        self._pointer = pointer_of(config)
         self.jobs = JobStore(join(config.state, "jobs"), keep_s=config.keep_s)
-        self._checking, self._well_at = asyncio.Lock(), -WELL_S
+        self._turning, self._checking, self._well_at = asyncio.Lock(), asyncio.Lock(), -WELL_S
         self.uploads, self.upload_bytes, self.deadline_s = Path(config.uploads), config.upload_bytes, config.deadline_s
+
+    @property
+    def _settings(self) -> StageSettings:
+        return self._follower.settings
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Serve asks for the app by this name."""
@@ -93,9 +97,7 @@ class Ingress:
     async def _job(self, asked: dict[str, Any], reach: Callable[[str], None]) -> dict[str, Any]:
         deadline = Deadline(self._config.job_deadline_s)
         async with asyncio.timeout(deadline.left_s):
-            video = await asyncio.to_thread(
-                named, asked["uri"], asked["query"], asked["transcript"], self.sources
-            )  # it opens nothing that a thread which is left behind would keep
+            video = await looked_up(lambda: named(asked["uri"], asked["query"], asked["transcript"], self.sources))
         return await self.summarize(
             video, deadline, lambda name, data: reach(data["stage"]) if name == "stage" else None
         )
@@ -140,20 +142,23 @@ class Ingress:
 
     async def move(self, bundle: str) -> BundleCard:
         """As `Service.move`."""
-        try:
-            settings = await asyncio.to_thread(of_bundle, self._settings, bundle)
-            await self._adopt(settings)
-        except UsageError as error:
-            log.warning("the bundle was not changed: %s", error)
-            raise RefusedError(422, "invalid_request", "bundle: no bundle that can be served is there") from error
-        await asyncio.to_thread(self._pointer.move, settings.bundle)
+        async with self._turning:
+            try:
+                turn = await asyncio.to_thread(self._follower.towards, bundle)
+                await self._prepare(turn.settings)
+                await finished(lambda: self._follower.point(turn))  # all replicas go with it, or none
+            except UsageError as error:
+                log.warning("the bundle was not changed: %s", error)
+                raise RefusedError(422, "invalid_request", "bundle: no bundle that can be served is there") from error
+            except ItemError as error:
+                log.warning("the bundle was not changed: %s", error)
+                raise RefusedError(503, "storage_error", "the bundle's pointer could not be moved", 5.0) from error
         return await self.card()
 
-    async def _adopt(self, settings: StageSettings) -> None:
-        """Serve so from now on, once a replica has loaded the model; what is on its way keeps what it began with."""
+    async def _prepare(self, settings: StageSettings) -> None:
+        """Have a replica load the model, before anything is asked of it."""
         with losses_told():
             await result_of(self._summarize.prepare.remote(settings))
-        self._settings = settings
 
     async def _watch(self) -> None:
         """Follow the pointer, and sweep up."""
@@ -168,9 +173,11 @@ class Ingress:
     async def _follow(self) -> None:
         """Serve what is pointed at."""
         try:
-            settings = await asyncio.to_thread(pointed, self._settings, self._pointer)
-            if settings != self._settings:
-                await self._adopt(settings)
+            async with self._turning:
+                turn = await asyncio.to_thread(self._follower.look)
+                if turn is not None:
+                    await self._prepare(turn.settings)
+                    self._follower.take(turn)  # what is on its way keeps what it began with
         except Exception as error:
             log.warning("another bundle could not be taken up: %s", error)
 

@@ -15,7 +15,7 @@ from ray import serve
 from clipsum.errors import ItemError, UsageError
 from clipsum.serving.pointer import BundlePointer
 from ray_jobs.item import StageItem
-from ray_jobs.serve_bundle import pointed
+from ray_jobs.serve_bundle import Follower
 from ray_jobs.serve_config import BATCH_SHARES
 from ray_jobs.serve_metrics import Meters
 from ray_jobs.serve_models import Asker, Done, Models, shares
@@ -33,14 +33,27 @@ class Writer:
 
     def __init__(self, settings: StageSettings, pointer: BundlePointer) -> None:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        self._models: OrderedDict[str, Models] = OrderedDict({settings.bundle_id: Models(settings)})
-        self._settings, self._pointer = settings, pointer
+        self._follower = Follower(settings, pointer)
+        models = self._pointed_models() or Models(settings)
+        self._models: OrderedDict[str, Models] = OrderedDict({self._follower.settings.bundle_id: models})
         self._thread = ThreadPoolExecutor(1, "model")
         self._lock = threading.Lock()
         self._free = asyncio.Event()
         self._free.set()
         self._well_at = time.monotonic()
         self._meters = Meters()
+
+    def _pointed_models(self) -> Models | None:
+        """Begin with the bundle that is pointed at: None where nobody has pointed, or it cannot be had."""
+        try:
+            turn = self._follower.look()
+            models = Models(turn.settings) if turn else None
+        except (UsageError, ItemError) as error:
+            log.warning("the bundle that is pointed at could not be taken up: %s", error)
+            return None
+        if turn is not None:
+            self._follower.take(turn)
+        return models
 
     async def summarize(self, item: StageItem, settings: StageSettings) -> Done:
         """The row of an item."""
@@ -117,9 +130,9 @@ class Writer:
     async def _follow_pointer(self) -> None:
         """Have the bundle that is pointed at ready, before the first request for it comes here."""
         try:
-            settings = await asyncio.to_thread(pointed, self._settings, self._pointer)
-            if settings != self._settings:
-                await self.prepare(settings)
-                self._settings = settings
+            turn = await asyncio.to_thread(self._follower.look)
+            if turn is not None:
+                await self.prepare(turn.settings)
+                self._follower.take(turn)
         except (UsageError, ItemError) as error:
             log.warning("another bundle could not be taken up: %s", error)

@@ -2,9 +2,17 @@
 
 import json
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from clipsum import storage
 from clipsum.errors import ItemError
+
+
+class Pointed(NamedTuple):
+    """The name of a bundle, and which one was there by that name when it was pointed at."""
+
+    bundle: str
+    bundle_id: str
 
 
 @dataclass(frozen=True)
@@ -17,16 +25,19 @@ class BundlePointer:
     place: str
     configured: str
 
-    def read(self) -> str | None:
-        """The name of the bundle; None where nobody has moved it since it was configured."""
+    def read(self) -> Pointed | None:
+        """The bundle; None where nobody has moved it since it was configured."""
         try:
             said = json.loads(storage.read_bytes(self.place))
+            at = Pointed(str(said["bundle"]), str(said.get("bundle_id", "")))
+            return at if said["configured"] == self.configured else None
         except ItemError as error:
             if error.reason == "not_found":
                 return None
             raise
-        return str(said["bundle"]) if said["configured"] == self.configured else None
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise ItemError("storage_error", "open", f"{self.place}: is no pointer to a bundle") from error
 
-    def move(self, bundle: str) -> None:
-        """Serve `bundle` from now on."""
-        storage.write_bytes(self.place, json.dumps({"bundle": bundle, "configured": self.configured}).encode())
+    def move(self, at: Pointed) -> None:
+        """Serve that from now on."""
+        storage.write_bytes(self.place, json.dumps({**at._asdict(), "configured": self.configured}).encode())
