@@ -9,6 +9,7 @@ from clipsum.serving.keys import VARIABLE, ApiKey, KeyRing, check_bind, keys_of,
 from ray_jobs.cluster import connected
 from ray_jobs.pools import Machine
 from ray_jobs.serve_bundle import described, pointer_of
+from ray_jobs.serve_census import Census
 from ray_jobs.serve_config import ServeConfig, admitted, located, options, settled
 from ray_jobs.serve_decode import Decoder
 from ray_jobs.serve_ingress import Ingress, Shape
@@ -27,8 +28,8 @@ def build(args: ServeConfig) -> Application:
         settings = stage_settings(args, args.bundle, machine)
         decode = serve.deployment(Decoder, name="Decode", **options(args, "decode", machine))
         summarize = serve.deployment(Writer, name="Summarize", **options(args, "summarize", machine))
-        most = {part: settled(args, part, machine).max_replicas or 1 for part in ("ingress", "summarize")}
-        shape = Shape(most["ingress"], admitted(args, machine), most["summarize"])
+        most = (settled(args, part, machine).max_replicas or 1 for part in ("ingress", "decode", "summarize"))
+        shape = Shape(Census(*most), admitted(args, machine))
         ingress = serve.deployment(serve.ingress()(Ingress), name="Ingress", **options(args, "ingress", machine))
     return ingress.bind(
         args, settings, keys, decode.bind(settings, args.sources), summarize.bind(settings, pointer_of(args)), shape

@@ -28,12 +28,13 @@ from clipsum.serving.webhooks import send
 from clipsum.storage import join
 from clipsum.storage.guard import check_host
 from ray_jobs.serve_bundle import Follower, pointer_of
+from ray_jobs.serve_census import Census, census, work_of
 from ray_jobs.serve_config import ServeConfig
 from ray_jobs.serve_graph import Graph
 from ray_jobs.serve_handles import losses_told, result_of
 from ray_jobs.serve_hooks import Teller
 from ray_jobs.serve_jobs import Worker
-from ray_jobs.serve_metrics import COSTS, Meters
+from ray_jobs.serve_metrics import Meters
 from ray_jobs.stages import StageSettings
 
 log = logging.getLogger(__name__)
@@ -43,11 +44,10 @@ CHECK_S, WELL_S = 30.0, 2.0
 
 
 class Shape(NamedTuple):
-    """Of the service: the most ingresses, how many requests each lets in, and the most replicas that summarise."""
+    """Of the service: how many replicas there may be at the most, and how many requests each ingress lets in."""
 
-    ingresses: int
+    most: Census
     admitted: int
-    writers: int
 
 
 class Ingress:
@@ -66,8 +66,8 @@ class Ingress:
         self._config, self._follower = config, Follower(settings, pointer_of(config))
         self._summarize, self._meters = summarize, Meters()
         self._graph = Graph(decode, summarize, config.cache_bytes, self._meters)
-        self.keys, self.sources = KeyRing(keys, shape.ingresses), config.sources
-        self.admission = Admission(shape.admitted, running=shape.writers)
+        self.keys, self.sources = KeyRing(keys, shape.most.ingresses), config.sources
+        self.admission = Admission(shape.admitted, shape.most.stages, shape.most.ingresses)
         self.jobs = JobStore(join(config.state, "jobs"), keep_s=config.keep_s)
         self._turning, self._checking, self._well_at = asyncio.Lock(), asyncio.Lock(), -WELL_S
         self.uploads, self.upload_bytes, self.deadline_s = Path(config.uploads), config.upload_bytes, config.deadline_s
@@ -114,7 +114,7 @@ class Ingress:
         """As `Service.summarize`."""
         async with asyncio.timeout(deadline.left_s):
             row = await self._graph.row_of(video, self._settings, deadline, tell)
-        self.admission.worked(sum(row[column] for column in COSTS.values()))
+        self.admission.worked(work_of(row))
         return row
 
     async def check(self) -> None:
@@ -161,14 +161,25 @@ class Ingress:
             await result_of(self._summarize.prepare.remote(settings))
 
     async def _watch(self) -> None:
-        """Follow the pointer, and sweep up."""
+        """Follow the pointer, see how many share the work, and sweep up."""
         while True:
+            await self._count()
             await asyncio.sleep(self._config.watch_s)
             try:
                 await asyncio.to_thread(sweep, self.uploads, 2 * self.deadline_s)
             except OSError as error:
                 log.warning("uploads could not be swept up: %s", error)
             await self._follow()
+
+    async def _count(self) -> None:
+        """Judge rates and waits by the replicas there are now; the bound of requests stands for all there may be."""
+        try:
+            now = await asyncio.to_thread(census)
+        except Exception as error:
+            log.warning("the replicas could not be counted: %s", error)
+            return
+        self.keys.share(now.ingresses)
+        self.admission.share(now.stages, now.ingresses)
 
     async def _follow(self) -> None:
         """Serve what is pointed at."""

@@ -64,20 +64,23 @@ class TokenBucket:
                 return 0.0
             return (1 - self._tokens) / self._rate
 
+    def change(self, rate_per_s: float, burst: float) -> None:
+        """Go on at another rate; what was saved so far stays, as far as it fits."""
+        with self._lock:
+            self._tokens = min(burst, self._tokens + (self._clock() - self._at) * self._rate)
+            self._at, self._rate, self._burst = self._clock(), rate_per_s, burst
+
 
 class KeyRing:
     """The keys of a service. With none, whoever comes may do everything: see `check_bind`.
 
     Of `processes` that share the work each spends its own part of a key's rate: what all let through stays below it,
-    but for bursts, of which each process grants at least one request.
+    but for bursts, of which each process grants at least one request, and for the time until all know of a new one.
     """
 
     def __init__(self, keys: Sequence[ApiKey] = (), processes: int = 1, clock: Clock = time.monotonic) -> None:
         self._keys = tuple(keys)
-        self._buckets = {
-            key.name: TokenBucket(key.per_minute / 60 / processes, max(1.0, key.burst / processes), clock)
-            for key in keys
-        }
+        self._buckets = {key.name: TokenBucket(*_part(key, processes), clock) for key in keys}
         if len(self._buckets) < len(self._keys):
             raise UsageError("two API keys have the same name: give each one of its own")
 
@@ -102,6 +105,11 @@ class KeyRing:
             raise RefusedError(403, "forbidden", f"this key has no right to '{scope}'")
         return key.name
 
+    def share(self, processes: int) -> None:
+        """So many share the work from now on."""
+        for key in self._keys:
+            self._buckets[key.name].change(*_part(key, processes))
+
     def _find(self, given: str) -> ApiKey | None:
         """The key, after a look at every one, each in constant time."""
         digest, found = hash_of(given), None
@@ -109,6 +117,11 @@ class KeyRing:
             if hmac.compare_digest(digest, key.sha256):
                 found = key
         return found
+
+
+def _part(key: ApiKey, processes: int) -> tuple[float, float]:
+    """Rate per second and burst that one of `processes` grants."""
+    return key.per_minute / 60 / processes, max(1.0, key.burst / processes)
 
 
 def hash_of(secret: str) -> str:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from clipsum.serving.refusals import RefusedError, refused_reason
@@ -33,21 +33,24 @@ class Deadline:
 
 
 class Admission:
-    """At most `most` requests at once, running and waiting, of which `running` are worked on. Safe for several threads.
+    """At most `most` requests at once, running and waiting. Safe for several threads.
 
-    A request that would wait past its deadline is refused at once. Each process has a bound of its own: that of the
-    service is their sum.
+    A request that would wait past its deadline is refused at once. It goes through all stages, at each of which so many
+    `servers` are at work, and waits for the slowest. Each of `processes` that let requests in has a bound of its own,
+    that of the service is their sum; each takes the others to be as full as itself.
     """
 
-    def __init__(self, most: int, running: int, first_s: float = 1.0) -> None:
-        self._most, self._running, self._mean_s = most, running, first_s
+    def __init__(self, most: int, servers: Mapping[str, int], processes: int = 1, first_s: float = 1.0) -> None:
+        self._most, self._servers, self._processes = most, dict(servers), processes
+        self._mean_s = dict.fromkeys(servers, first_s / len(servers))
         self._lock = threading.Lock()
         self.inside = 0
 
     @property
     def wait_s(self) -> float:
         """How long a request that comes now is likely to wait for its turn."""
-        return max(0, self.inside + 1 - self._running) * self._mean_s / self._running
+        there = self.inside * self._processes
+        return max(max(0, there + 1 - at) * self._mean_s[stage] / at for stage, at in self._servers.items())
 
     @contextmanager
     def enter(self, deadline: Deadline) -> Iterator[None]:
@@ -55,7 +58,7 @@ class Admission:
         deadline.check()
         with self._lock:
             if self.inside >= self._most or self.wait_s > deadline.left_s:
-                raise RefusedError(503, "overloaded", "too many requests at once", max(self.wait_s, self._mean_s))
+                raise RefusedError(503, "overloaded", "too many requests at once", max(self.wait_s, self.work_s))
             self.inside += 1
         try:
             yield
@@ -63,7 +66,18 @@ class Admission:
             with self._lock:
                 self.inside -= 1
 
-    def worked(self, seconds: float) -> None:
-        """Tell how long one request was worked on, its waiting left out; what comes next is judged by it."""
+    @property
+    def work_s(self) -> float:
+        """How long one request is worked on, at all stages."""
+        return sum(self._mean_s.values())
+
+    def worked(self, seconds: Mapping[str, float]) -> None:
+        """Tell how long each stage worked on a request, its waiting left out; what comes next is judged by it."""
         with self._lock:
-            self._mean_s += NEWEST * (seconds - self._mean_s)
+            for stage, took_s in seconds.items():
+                self._mean_s[stage] += NEWEST * (took_s - self._mean_s[stage])
+
+    def share(self, servers: Mapping[str, int], processes: int) -> None:
+        """Tell how many are at work now. The bound stays what it is."""
+        with self._lock:
+            self._servers, self._processes = dict(servers), processes

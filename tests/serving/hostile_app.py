@@ -33,7 +33,7 @@ class Nothing:
     sources: Sources
     uploads: Path
     jobs: JobStore
-    admission: Admission = field(default_factory=lambda: Admission(64, running=4, first_s=0.01))
+    admission: Admission = field(default_factory=lambda: Admission(64, {"work": 4}, first_s=0.01))
     upload_bytes: int = UPLOAD_BYTES
     deadline_s: float = DEADLINE_S
     seen: list[tuple[str, bool]] = field(default_factory=list)

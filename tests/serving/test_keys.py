@@ -1,5 +1,6 @@
 """API keys: who may come in, how often, and what is kept of a key."""
 
+import contextlib
 import hmac
 
 import pytest
@@ -90,6 +91,29 @@ def test_processes_share_a_rate():
             except RefusedError:
                 pass
     assert 58 <= admitted <= 64
+
+
+def test_a_process_that_is_left_alone_grants_the_whole_rate():
+    clock = Clock()
+    secret, key = keys.new_key("app")
+    ring = KeyRing([key.model_copy(update={"per_minute": 60, "burst": 4})], processes=4, clock=clock)
+
+    def admitted(seconds):
+        count = 0
+        for _ in range(10 * seconds):
+            clock.now += 0.1
+            with contextlib.suppress(RefusedError):
+                ring.admit(f"Bearer {secret}", "summarize")
+                count += 1
+        return count
+
+    assert 15 <= admitted(60) <= 16
+    ring.share(1)
+    assert 59 <= admitted(60) <= 61
+    clock.now += 60
+    assert [ring.admit(f"Bearer {secret}", "summarize") for _ in range(4)] == ["app"] * 4
+    ring.share(4)
+    assert 15 <= admitted(60) <= 16
 
 
 def test_a_bucket_holds_no_more_than_its_burst_however_long_it_waits():
