@@ -29,11 +29,11 @@ from ray_jobs.ablate_look import Looked, job_of, look
 from ray_jobs.ablate_progress import CellLine, print_table
 from ray_jobs.cluster import connected, local_of
 from ray_jobs.owner import Owner, owned
-from ray_jobs.places import check_place
+from ray_jobs.places import ABLATION, check_place
 from ray_jobs.pools import Machine
 from ray_jobs.train_record import RunRecord, open_record
 
-CELLS, RECORD = "cells", "ablation.json"
+CELLS = "cells"
 NICENESS = 8
 LOOK_EVERY_S = 0.5
 
@@ -56,7 +56,7 @@ def ablate(call: AblateCall, console: Console) -> int:
     parted = [(encoder, [row for row in rows if row.encoder is encoder]) for encoder in call.grid.encoders]
     looked = {encoder.label: look(encoder, some, call.grid) for encoder, some in parted if some}
     storage.check_writable(call.output)
-    check_place(call.output, RECORD)
+    check_place(call.output, "an ablation")
     with owned(call.output, partial(console.print, highlight=False, soft_wrap=True)) as owner:
         return _ablate(call, rows, looked, owner, console)
 
@@ -172,7 +172,7 @@ def _write_table(call: AblateCall, rows: Sequence[Row], looked: Mapping[str, Loo
         "table.md": markdown(record),
         "table.csv": csv_table(record),
         "report.html": render_ablation(record),
-        RECORD: json.dumps(record, indent=2, ensure_ascii=False) + "\n",
+        ABLATION: json.dumps(record, indent=2, ensure_ascii=False) + "\n",
     }
     for name, text in written.items():
         storage.write_bytes(storage.join(call.output, name), text.encode())

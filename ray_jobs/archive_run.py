@@ -55,7 +55,7 @@ def _refuse_foreign(call: Call) -> None:
                 f"--output '{storage.shown(call.output)}' holds what another job has written, in "
                 f"'{job.layout.folder}': name a folder of its own"
             )
-    check_place(call.output, run_record.RECORD)
+    check_place(call.output, "a run over an archive")
 
 
 class ArchiveRun:
@@ -66,7 +66,8 @@ class ArchiveRun:
         job, asked = call.job, settings.queries if settings.scores else None
         sizes = part_rows(call, settings), call.config.flush_s
         self._ledger = Ledger(call.output, listed, job.settings_id(settings), *sizes, job.layout, asked)
-        self._earlier, self._clock = run_record.read(call.output), Clock(job.costs)
+        self._earlier: dict[str, Any] | None = None
+        self._clock = Clock(job.costs)
 
     def go(self) -> int:
         """Do what is to do, close the books, and return the exit code. Nothing is written before work can begin.
@@ -77,6 +78,7 @@ class ArchiveRun:
             return self._go(owner)
 
     def _go(self, owner: Owner) -> int:
+        self._earlier = run_record.read(self._call.output)
         found = self._ledger.resume(self._call.retry_failed)
         self._refuse_loss(found)
         listed, todo = self._listed.videos, int(found.todo.sum())
@@ -91,6 +93,7 @@ class ArchiveRun:
             if self._clock.attempt.ending != "starting" and not owner.is_lost:
                 self._close("error")
             raise
+        owner.check()
         run = self._close(ending)
         what, place = self._call.job.finish(self._call.output, run, self._has_changed(found))
         print_summary(self._console, run, self._call.job.done, what, place)

@@ -68,7 +68,8 @@ def _connected(address: str | None, local_path: str | None) -> Iterator[Machine]
             ray.init(address=given, logging_level=logging.ERROR, log_to_driver=False)
     except (OSError, ValueError, RuntimeError, RayError) as error:
         raise UsageError(
-            f"no Ray cluster answers at '{given}' ({_first_line(error)}): name one with --address, or none"
+            f"no Ray cluster answers at '{given}' ({_first_line(error)}): name one with --address, or none, and give "
+            "RAY_AUTH_TOKEN where it asks for a token"
         ) from error
     try:
         _refuse_local(local_path, str(given))

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from clipsum import storage
 from ray_jobs.options import ConfigFile, SetValues
+from ray_jobs.places import check_place
 
 
 def convert(
@@ -28,6 +29,7 @@ def convert(
     flags = {"model.fusion": fusion, "sampling.frames": frames}
     words = [f"{key}={value}" for key, value in flags.items() if value is not None]
     storage.check_writable(output)
+    check_place(output)
     made = make(
         bart,
         encoder,

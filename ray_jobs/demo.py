@@ -37,7 +37,8 @@ def demo(
         manifest = write_split(folder / "videos", "test", videos, size_px=256, on_done=line.show)
     # the manifest, for the folder may hold more videos, of an earlier demo
     place = str(folder / "summaries")
-    call = Call(SUMMARIZE, (str(manifest),), place, DEFAULT_BUNDLE, SummarizeConfig(), toy_videos=True)
+    config = SummarizeConfig(drop_unlisted=True)
+    call = Call(SUMMARIZE, (str(manifest),), place, DEFAULT_BUNDLE, config, toy_videos=True)
     code = run_archive(call, console)
     shown = [row for row in parts.read_rows(call.output) if row["status"] == "ok"][:SHOWN]
     for row in shown:

@@ -24,9 +24,7 @@ from clipsum.models.bundle import Bundle, load_bundle
 from ray_jobs.config import SummarizeConfig
 from ray_jobs.evaluate_sources import Found, from_embeddings, from_videos
 from ray_jobs.evaluate_table import print_evaluation
-from ray_jobs.places import check_place
-
-RECORD = "evaluation.json"
+from ray_jobs.places import EVALUATION, check_place
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ def evaluate_bundle(call: EvaluateCall, console: Console) -> int:
     started = time.monotonic()
     bundle = load_bundle(call.bundle)
     storage.check_writable(call.output)
-    check_place(call.output, RECORD)
+    check_place(call.output, "an evaluation")
     found = _find(call, bundle, console)
     if found.exit_code:
         return found.exit_code
@@ -102,7 +100,7 @@ def _write(output: str, made: dict[str, Any], results: Sequence[SplitResult], fo
 
     Where a split has marks alone there is no page, which is of summaries: then the address is that of the figures.
     """
-    figures, page = storage.join(output, RECORD), storage.join(output, "report.html")
+    figures, page = storage.join(output, EVALUATION), storage.join(output, "report.html")
     has_page = all(result.cases for result in results)
     if has_page:
         cases = pictured.page_cases(results, found.thumbnails(pictured.shown_ids(results)))

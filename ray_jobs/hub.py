@@ -9,6 +9,7 @@ from clipsum import storage
 from clipsum.config import DEFAULT_BUNDLE
 from clipsum.errors import ItemError, UsageError
 from ray_jobs.options import BundleName
+from ray_jobs.places import check_place
 
 hub = typer.Typer(help="Bundles in the layout of a model hub, and back.", no_args_is_help=True)
 
@@ -22,6 +23,7 @@ def export(
     from clipsum.models.hub_layout import export_bundle
 
     storage.check_writable(output)
+    check_place(output)
     identity = export_bundle(bundle, storage.canonical(output))
     Console().print(f"Bundle {identity} in hub layout: {output}", highlight=False, soft_wrap=True)
     return 0
@@ -36,6 +38,7 @@ def import_(
     from clipsum.models.hub_layout import import_bundle
 
     storage.check_writable(output)
+    check_place(output)
     try:
         identity = import_bundle(source, storage.canonical(output))
     except ItemError as error:

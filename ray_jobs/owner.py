@@ -93,21 +93,33 @@ class Owner:
     def _beat(self) -> None:
         while not self._over.wait(self._beat_s):
             with suppress(ItemError):  # of a store that is away for a moment
-                if self._last()[0] > self._number:
+                if not self._is_mine():
                     self.is_lost = not self._over.is_set()
                     return
                 self._sign["beats"] += 1
                 storage.write_bytes(self._uri(self._number), self._signed())
 
+    def _is_mine(self) -> bool:
+        """Does this start own it still? Who succeeded it may have ended since, and left nothing."""
+        number, sign = self._last()
+        return sign is not None and (number, sign.get("id")) == (self._number, self._sign["id"])
+
     def _last(self) -> tuple[int, Sign | None]:
         """The highest number and its sign of life; 0 and None where nobody owns."""
-        try:
-            uri = max((stored.uri for stored in storage.list_files(self._place)), default=None)
-            return (0, None) if uri is None else (int(Path(uri).stem), json.loads(storage.read_bytes(uri)))
-        except ItemError as error:
-            if error.reason != "not_found":
-                raise
-            return 0, None
+        while True:
+            try:
+                uri = max((stored.uri for stored in storage.list_files(self._place)), default=None)
+            except ItemError as error:
+                if error.reason != "not_found":
+                    raise
+                uri = None
+            if uri is None:
+                return 0, None
+            try:
+                return int(Path(uri).stem), json.loads(storage.read_bytes(uri))
+            except ItemError as error:
+                if error.reason != "not_found":  # it went meanwhile: another may stand in its place
+                    raise
 
     def _signed(self) -> bytes:
         return json.dumps(self._sign).encode()

@@ -9,7 +9,7 @@ from typing import Any
 from clipsum import storage
 from clipsum.errors import ItemError, UsageError
 from clipsum.models.bundle import MANIFEST
-from clipsum.reports.units import rouge
+from clipsum.reports.units import scores
 from ray_jobs.run_record import ASKED, RECORD
 from ray_jobs.train_config import TrainJob, flat
 from ray_jobs.train_worker import Outcome
@@ -50,7 +50,7 @@ class RunRecord:
         steps = f"{self.values.get('step', 0):,} of {self.values.get('total_steps', 0):,} steps"
         if not best:
             return steps
-        return f"{steps}, the best after {best['step']:,} with {rouge(best['metrics'])} on validation"
+        return f"{steps}, the best after {best['step']:,} with {scores(best['metrics'])} on validation"
 
     def settle(self) -> None:
         """Write down what is asked for, once the call is known to be right. Raises: ItemError."""
@@ -88,9 +88,8 @@ def open_record(output: str, asked: Mapping[str, Any], job: TrainJob) -> RunReco
     deciding = {"base": asked["base"]["bundle_id"], "data": asked["data"]["identity"], **job.deciding()}
     earlier = _read(storage.join(output, ASKED))
     if earlier is None:
-        for name, what in ((MANIFEST, "a bundle that no training run wrote"), (RECORD, "a run over an archive")):
-            if storage.exists(storage.join(output, name)):
-                raise UsageError(f"'{output}' holds {what} ({name}): give another --output")
+        if storage.exists(storage.join(output, MANIFEST)):
+            raise UsageError(f"'{output}' holds a bundle that no training run wrote ({MANIFEST}): give another --output")
         whole = {"schema_version": SCHEMA_VERSION, **asked, "config": job.model_dump(mode="json"), "deciding": deciding}
         return RunRecord(output, asked=whole)
     _refuse_difference(output, earlier.get("deciding") or {}, deciding)

@@ -25,7 +25,6 @@ from clipsum.models.bundle import load_bundle
 from ray_jobs.cluster import connected, local_of
 from ray_jobs.owner import Owner, owned
 from ray_jobs.places import check_place
-from ray_jobs.run_record import ASKED, RECORD
 from ray_jobs.train_config import TrainJob, Workers, changes
 from ray_jobs.train_data import StoredSource
 from ray_jobs.train_place import Placed, device_here, place_workers
@@ -71,7 +70,7 @@ def train(call: TrainCall, console: Console) -> int:
         source = StoredSource(call.data, name, call.job)
     data = source.look(bundle)
     storage.check_writable(call.output)
-    check_place(call.output, ASKED, RECORD)
+    check_place(call.output, "a training run")
     asked = {
         "recipe": call.recipe,
         "base": {"name": name, "bundle_id": bundle.bundle_id},

@@ -15,3 +15,4 @@ def test_a_demo_summarises_the_videos_that_it_made_and_none_of_an_earlier_demo(t
     assert ref.uri != str(tmp_path / "videos" / "earlier.mp4")
     assert ref.size_bytes
     assert not calls[0].notes
+    assert calls[0].config.drop_unlisted  # their rows go, and nobody is asked

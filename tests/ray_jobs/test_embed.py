@@ -152,10 +152,11 @@ def test_a_folder_of_summaries_is_no_place_for_embeddings(kitchen, bundle, tmp_p
 
 
 def test_a_training_run_is_no_place_for_embeddings(kitchen, bundle, tmp_path, capsys):
-    storage.write_bytes(str(tmp_path / "out/config.json"), b"{}")
+    for name in ("config.json", "run.json"):
+        storage.write_bytes(str(tmp_path / "out" / name), b"{}")
     storage.write_bytes(str(tmp_path / "out/run.json"), b"{}")
     assert run(["embed", str(kitchen), "--output", str(tmp_path / "out"), "--bundle", bundle]) == 2
-    assert "holds a training run (config.json): name a folder of its own" in capsys.readouterr().err
+    assert "holds a training run: name a folder of its own" in capsys.readouterr().err
     assert storage.read_bytes(str(tmp_path / "out/run.json")) == b"{}"
 
 

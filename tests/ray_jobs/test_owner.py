@@ -79,3 +79,14 @@ def test_an_owner_that_was_succeeded_learns_of_it(tmp_path):
         while not owner.is_lost:
             assert time.monotonic() < deadline
             threading.Event().wait(0.01)
+
+
+def test_an_owner_whose_successor_has_ended_too_learns_of_it_and_leaves_no_sign(tmp_path):
+    with owned(str(tmp_path), beat_s=0.02) as owner:
+        [own] = (tmp_path / "owner").iterdir()
+        own.unlink()
+        deadline = time.monotonic() + 30
+        while not owner.is_lost:
+            assert time.monotonic() < deadline
+            threading.Event().wait(0.01)
+        assert list((tmp_path / "owner").iterdir()) == []

@@ -1,29 +1,34 @@
 """Where a command may not write: into another run's output, or among a run's own parts."""
 
-import re
-
 import pytest
 
 from clipsum.errors import UsageError
 from ray_jobs.cli import run
 from ray_jobs.places import check_apart, check_place
 
+KINDS = {
+    "an evaluation": ["evaluation.json"],
+    "an ablation": ["ablation.json"],
+    "a training run": ["config.json", "run.json"],
+    "a run over an archive": ["run.json"],
+}
 
-@pytest.mark.parametrize("record", ["config.json", "evaluation.json", "ablation.json", "run.json"])
-def test_each_kind_of_run_has_its_output_to_itself(tmp_path, record):
-    (tmp_path / record).write_text("{}")
-    for own in ("config.json", "evaluation.json", "ablation.json", "run.json"):
-        if own == record:
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_of_run_has_its_output_to_itself(tmp_path, kind):
+    for record in KINDS[kind]:
+        (tmp_path / record).write_text("{}")
+    for own in (*KINDS, None):
+        if own == kind:
             check_place(str(tmp_path), own)
         else:
-            with pytest.raises(UsageError, match=re.escape(f"({record}): name a folder of its own")):
+            with pytest.raises(UsageError, match=f"holds {kind}: name a folder of its own"):
                 check_place(str(tmp_path), own)
 
 
-def test_a_training_run_has_a_record_of_an_archives_name_too(tmp_path):
-    for record in ("config.json", "run.json"):
-        (tmp_path / record).write_text("{}")
-    check_place(str(tmp_path), "config.json")
+def test_the_folder_of_a_hub_whose_config_is_not_ours_is_free(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    check_place(str(tmp_path))
 
 
 @pytest.mark.parametrize("place", ["summaries", "summaries/", "./embeddings", "x/../manifest"])
@@ -50,3 +55,18 @@ def test_export_evaluate_and_train_refuse_such_a_place_in_one_line(tmp_path, bun
         assert "a run over an archive" in complaint
         assert complaint.count("\n") == 1
     assert list((tmp_path / "summaries").iterdir()) == []
+
+
+def test_a_trained_run_is_written_over_by_no_other_command(tmp_path, bundle, capsys):
+    output, page = str(tmp_path), tmp_path / "report.html"
+    for name in ("config.json", "run.json", "report.html"):
+        (tmp_path / name).write_text("of the training")
+    for call in (
+        ["evaluate", "--data", str(tmp_path / "no"), "--bundle", bundle, "--output", output],
+        ["convert", "--bart", str(tmp_path / "no"), "--encoder", "ViT-B-32", "--output", output],
+        ["hub", "import", str(tmp_path / "no"), "--output", output],
+        ["hub", "export", "--bundle", bundle, "--output", output],
+    ):
+        assert run(call) == 2
+        assert "name a folder of its own" in capsys.readouterr().err
+    assert page.read_text() == "of the training"

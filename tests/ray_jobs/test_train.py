@@ -320,7 +320,7 @@ def test_the_record_of_a_run_over_an_archive_is_not_written_over(data, bundle, t
     record.parent.mkdir()
     record.write_text("{}")
     assert run(call(data, record.parent, bundle)) == 2
-    assert "holds a run over an archive (run.json): give another --output" in capsys.readouterr().err
+    assert "holds a run over an archive: name a folder of its own" in capsys.readouterr().err
     assert record.read_text() == "{}"
 
 
