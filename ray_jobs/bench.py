@@ -45,8 +45,8 @@ def bench(
         lines = []
         for line in _measure(chosen, folder, s3, videos, bundle, rounds, address):
             lines.append(line)
+            (folder / "bench.json").write_text(json.dumps([asdict(each) for each in lines], indent=1))
             console.print(f"{line.verdict} {line.target} {line.what}: {line.ratio_text} ({line.limit})")
-        (folder / "bench.json").write_text(json.dumps([asdict(line) for line in lines], indent=1))
     console.print(_table(lines))
     return 0
 

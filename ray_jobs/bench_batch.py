@@ -2,12 +2,13 @@
 
 For each resource, the seconds that all stages need of it over how many there are; the largest is the bound. All of it
 comes from one run: processor seconds measured in the stages, and the wall clock from the first decode, when the pools
-are warm, to the last row.
+are warm, until the last row lies in its part.
 """
 
 import time
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
@@ -17,11 +18,11 @@ from clipsum.bench.lines import Line, at_least
 from clipsum.datasets.kitchen.corpus import write_split
 from clipsum.datasets.manifest import list_sources
 from ray_jobs import manifest, pipeline
-from ray_jobs.call import Call, stage_settings, with_pools
+from ray_jobs.call import Call, part_rows, stage_settings, with_pools
 from ray_jobs.cluster import connected
 from ray_jobs.config import SummarizeConfig
 from ray_jobs.jobs import SUMMARIZE
-from ray_jobs.manifest import Listed
+from ray_jobs.ledger import Ledger
 from ray_jobs.pools import Machine, plan
 
 SMALL_CORES = 4
@@ -34,17 +35,19 @@ def batch_line(folder: Path, videos: int, bundle: str, address: str | None) -> L
     if not (archive / "manifest.jsonl").exists():
         write_split(archive, "test", videos, seed=1)
     config = SummarizeConfig(shared_files=True)
-    call = Call(SUMMARIZE, (str(archive / "manifest.jsonl"),), str(folder / "out"), bundle, config)
-    (folder / "listed").mkdir(exist_ok=True)
-    listed = manifest.write(list_sources(call.sources), folder / "listed", call.config.part_rows)
-    with connected(address) as machine:
-        table, wall_s = _run(call, listed, machine)
+    with TemporaryDirectory(dir=folder) as fresh, connected(address) as machine:
+        call = Call(SUMMARIZE, (str(archive / "manifest.jsonl"),), fresh, bundle, config)
+        table, wall_s = _run(call, machine)
     return _line(table, wall_s, machine)
 
 
-def _run(call: Call, listed: Listed, machine: Machine) -> tuple[pa.Table, float]:
-    """The accounting of every video, and the seconds from the first decode to the last row."""
-    settings = stage_settings(call)
+def _run(call: Call, machine: Machine) -> tuple[pa.Table, float]:
+    """The accounting of every video, and the seconds from the first decode until all rows are written."""
+    settings, listing = stage_settings(call), Path(call.output) / "listed"
+    rows = part_rows(call, settings)
+    listing.mkdir()
+    listed = manifest.write(list_sources(call.sources), listing, manifest.file_rows(rows))
+    ledger = Ledger(call.output, listed, call.job.settings_id(settings), rows, call.config.flush_s, call.job.layout)
     todo = np.ones(listed.videos, np.bool_)
     chosen = plan(call.config, settings.sampling, settings.preprocessing.size_px, machine, listed.videos)
     settings, steps = with_pools(settings, chosen), call.job.steps(chosen)
@@ -52,6 +55,7 @@ def _run(call: Call, listed: Listed, machine: Machine) -> tuple[pa.Table, float]
     with closing(pipeline.run(listed, todo, settings, steps, None)) as results:
         for part in results:
             tables.append(part.select(COSTS))
+            ledger.add(part)  # which writes the last part with its last row
             ended_at = time.time()  # not after the loop: taking the actors down is no part of it
     table = pa.concat_tables(tables)
     return table, ended_at - float(pc.min(table["started_at"]).as_py())
