@@ -3,13 +3,16 @@
     python -m clipsum.training.kitchen_tiny [--work DIR] [--output DIR] [--config FILE] [--set key=value]
 
 Corpus, tiny CLIP, embeddings and models are kept in the work folder, each written whole, so that a second start goes
-on with what is missing.
+on with what is missing. `begun.json` there says what they were made by: other settings are refused.
 """
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
@@ -28,13 +31,14 @@ from clipsum.training.kitchen_card import FIGURES, Sizes, card, slots_read
 from clipsum.training.kitchen_highlights import calibrated, with_scorer
 from clipsum.training.kitchen_recipe import KitchenRecipe, Trained, write_summaries
 from clipsum.training.loop import StepReport
-from clipsum.training.quality import train_or_load
+from clipsum.training.quality import train_or_load, weights_file
 from clipsum.training.quality_figures import score
 from clipsum.training.quality_parts import Part, read_parts
 from clipsum.training.revision import git_revision
 from clipsum.training.tiny_clip import TAUGHT_FILE, TinyClipConfig, save_tiny_clip, train_tiny_clip
 
 SPLITS = ("train", "validation", "ood")
+BEGUN = "begun.json"
 
 
 class BuildConfig(Config):
@@ -66,6 +70,7 @@ def main(words: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)  # the sums of several threads are not the same to the bit
     try:
         config = load(BuildConfig, given.config, given.set)
+        begin(given.work, config)
         make_corpus(given.work / "corpus", config)
         teach_clip(given.work, config)
         embed_splits(given.work, config)
@@ -73,6 +78,23 @@ def main(words: Sequence[str] | None = None) -> None:
     except UsageError as error:
         parser.error(str(error))
     _say(f"{given.output} made in {(time.monotonic() - started) / 60:.0f} min")
+
+
+def begin(work: Path, config: BuildConfig) -> None:
+    """Note what the work folder is for. Raises: UsageError where it holds the work of other settings.
+
+    The models keep account of their recipe themselves.
+    """
+    made_by = config.model_dump(mode="json", exclude={"clipsum"})
+    if not (work / BEGUN).is_file():
+        work.mkdir(parents=True, exist_ok=True)
+        (work / BEGUN).write_text(json.dumps(made_by, indent=2) + "\n")
+    before = json.loads((work / BEGUN).read_text())
+    for key, value in made_by.items():
+        if before.get(key) != value:
+            raise UsageError(
+                f"{work} was begun with {key}={before.get(key)}, this call has {value}: take another --work"
+            )
 
 
 def make_corpus(folder: Path, config: BuildConfig) -> None:
@@ -114,7 +136,7 @@ def write_bundle(work: Path, config: BuildConfig, place: str) -> None:
     parts = read_parts(work / "embeddings")
     models = work / "models"
     models.mkdir(exist_ok=True)
-    trained = {name: train_or_load(name, 0, parts, config.clipsum, models) for name in ("both", "text")}
+    trained = _train(parts, config.clipsum, models)
     encoder = load_clip(str(work / "tiny-clip"))
     metrics = _summary_scores(trained, parts) | _slots_read(encoder, work / "corpus", config.clip_frames_a_video)
     scoring = with_scorer(trained["both"], parts, config.clipsum, encoder, models / "scorer-0.safetensors", _on_step)
@@ -132,6 +154,17 @@ def write_bundle(work: Path, config: BuildConfig, place: str) -> None:
         git_revision=git_revision(),
         metrics=metrics,
     )
+
+
+def _train(parts: Mapping[str, Part], recipe: KitchenRecipe, models: Path) -> dict[str, Trained]:
+    """ClipSum and text-only side by side, each in a process and on a thread of its own."""
+    given = 0, parts, recipe, models
+    if not weights_file(models, "text", 0).exists():
+        with ProcessPoolExecutor(1, get_context("spawn"), torch.set_num_threads, (1,)) as beside:
+            text = beside.submit(train_or_load, "text", *given)
+            train_or_load("both", *given)
+            text.result()
+    return {name: train_or_load(name, *given) for name in ("both", "text")}
 
 
 def _summary_scores(trained: Mapping[str, Trained], parts: Mapping[str, Part]) -> dict[str, float]:

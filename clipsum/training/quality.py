@@ -58,7 +58,7 @@ def train_or_load(
     `encoder`: that of the frames, where a scorer learns.
     Raises: UsageError where the weights there come from another recipe or other embeddings.
     """
-    condition, train, path = CONDITIONS[name], parts["train"], folder / f"{name}-{seed}.safetensors"
+    condition, train, path = CONDITIONS[name], parts["train"], weights_file(folder, name, seed)
     chosen = condition.recipe(recipe, seed)
     origin = {"recipe": chosen.model_dump_json(), "fingerprint": train.one.fingerprint}
     if not path.exists():
@@ -73,6 +73,11 @@ def train_or_load(
     model = new_model(chosen, len(tokenizer), train.one.vectors.shape[1])
     load_model(model, path)
     return Trained(model.eval(), Reader(tokenizer, condition.sees, LONGEST, LONGEST))
+
+
+def weights_file(folder: Path, name: str, seed: int) -> Path:
+    """Where the weights of a condition and seed lie."""
+    return folder / f"{name}-{seed}.safetensors"
 
 
 def write_all(name: str, trained: Trained, parts: Mapping[str, Part]) -> dict[str, Texts]:
