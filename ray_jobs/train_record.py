@@ -89,7 +89,7 @@ def open_record(output: str, asked: Mapping[str, Any], job: TrainJob) -> RunReco
     earlier = _read(storage.join(output, ASKED))
     if earlier is None:
         if storage.exists(storage.join(output, MANIFEST)):
-            raise UsageError(f"'{output}' holds a bundle that no training run wrote ({MANIFEST}): give another --output")
+            raise UsageError(f"'{output}' holds a bundle that no training run wrote: give another --output")
         whole = {"schema_version": SCHEMA_VERSION, **asked, "config": job.model_dump(mode="json"), "deciding": deciding}
         return RunRecord(output, asked=whole)
     _refuse_difference(output, earlier.get("deciding") or {}, deciding)
