@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from clipsum.rows import Outcome
 from clipsum.serving.limits import Deadline
 from clipsum.serving.probe import PROBE, write_probe
 from clipsum.serving.sources import Sources
+from clipsum.serving.waiting import finished, looked_up
 from ray_jobs.item import StageItem
-from ray_jobs.stages import Decode, StageSettings
+from ray_jobs.stages import Decode, StageSettings, with_words
 
 ABORT_EVERY_S = 0.05
 CHECK_S, WELL_S = 30.0, 30.0
@@ -38,15 +40,23 @@ class Decoder:
 
         The deadline ends it too, for who asked may be lost and cancel nothing. Raises: TimeoutError.
         """
-        async with asyncio.timeout(deadline.left_s), self._turn:
-            if settings != self._settings:
-                await asyncio.to_thread(self._change, settings)
-            task = asyncio.ensure_future(asyncio.to_thread(self._decode.decode_item, self._located(item)))
-            async with self._killed_with(task):
-                found = await asyncio.shield(task)
-            if found.outcome.failure is None:
-                self._well_at = time.monotonic()
-            return found
+        async with asyncio.timeout(deadline.left_s):
+            if not item.transcript.segments and item.outcome.ref.transcript_uri != "":
+                item = await looked_up(partial(with_words, item))  # before its turn: a slow store keeps nobody waiting
+            if not item.alive:
+                return item
+            async with self._turn:
+                return await self._decoded(item, settings)
+
+    async def _decoded(self, item: StageItem, settings: StageSettings) -> StageItem:
+        if settings != self._settings:
+            await finished(lambda: self._change(settings))  # half changed, it would serve the next one wrongly
+        task = asyncio.ensure_future(asyncio.to_thread(self._decode.decode_item, self._located(item)))
+        async with self._killed_with(task):
+            found = await asyncio.shield(task)
+        if found.outcome.failure is None:
+            self._well_at = time.monotonic()
+        return found
 
     async def check_health(self) -> None:
         """Decode a small video, unless one was just decoded or is at it now, which its deadline ends.

@@ -42,7 +42,7 @@ class Graph:
             raise refused_reason(done.row["reason"])
         self._meters.row(done.row)
         if item.embeddings is None:
-            self._cache.put(key, Kept(done.seen, is_own=not video.transcript.segments))
+            self._cache.put(key, Kept(done.seen, None if video.transcript.segments else video.words_version))
         return done.row | {"uri": video.uri}
 
     async def _seen(
@@ -52,8 +52,8 @@ class Graph:
 
         What a caller says is spoken is never kept for others; who says nothing gets what the video itself says.
         """
-        kept = self._cache.get(key)
-        if kept is not None and (kept.is_own or video.transcript.segments):
+        kept = self._cache.get(key, lambda each: bool(video.transcript.segments) or each.words == video.words_version)
+        if kept is not None:
             found = again(kept.item, video)
             return found, found
         response = self._decode.decode.remote(StageItem(0, Outcome(video.ref), video.transcript), settings, deadline)

@@ -8,10 +8,10 @@ from ray_jobs.item import StageItem
 
 @dataclass(frozen=True)
 class Kept:
-    """An item with embeddings. `is_own`: its words are the video's own, and not what a caller said."""
+    """An item with embeddings. `words`: their version, as `Video.words_version`; None where a caller said them."""
 
     item: StageItem
-    is_own: bool
+    words: str | None
 
 
 def held_bytes(kept: Kept) -> int:

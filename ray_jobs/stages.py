@@ -88,12 +88,12 @@ class Decode:
     def _decode_one(self, items: list[StageItem]) -> list[StageItem]:
         item, watch = items[0], Stopwatch()
         ref = item.outcome.ref
-        transcript, warnings = (item.transcript, ()) if item.transcript.segments else find_transcript(ref)
-        decoded = self._decoder.decode(ref.uri, want_subtitles=not transcript.segments)
-        transcript = or_embedded(transcript, decoded.subtitles)
+        item = _worded(item)
+        decoded = self._decoder.decode(ref.uri, want_subtitles=not item.transcript.segments)
+        transcript = or_embedded(item.transcript, decoded.subtitles)
         outcome = replace(
             item.outcome,
-            warnings=(*decoded.warnings, *warnings),
+            warnings=(*decoded.warnings, *item.outcome.warnings),
             duration_s=decoded.duration_s,
             frame_times_s=tuple(decoded.frames.times_s.tolist()),
             frame_exact=tuple(decoded.frames.exact.tolist()),
@@ -104,3 +104,19 @@ class Decode:
         outcome = replace(outcome, decode_cpu_s=decoded.cpu_s + watch.read()[1])
         held = peak_bytes(self._decoder.pid)
         return [replace(item, outcome=outcome, transcript=transcript, frames=decoded.frames, decode_peak_bytes=held)]
+
+
+def with_words(item: StageItem) -> StageItem:
+    """The item with the words that lie outside of its video, for which nobody looks again; or with its failure."""
+    [found] = guarded("decode", lambda items: [_worded(items[0])], [item])
+    ref = replace(found.outcome.ref, transcript=None, transcript_uri="")
+    return replace(found, outcome=replace(found.outcome, ref=ref))
+
+
+def _worded(item: StageItem) -> StageItem:
+    """Raises: ItemError, as `find_transcript`."""
+    if item.transcript.segments:
+        return item
+    transcript, warnings = find_transcript(item.outcome.ref)
+    outcome = replace(item.outcome, warnings=(*item.outcome.warnings, *warnings))
+    return replace(item, transcript=transcript, outcome=outcome)

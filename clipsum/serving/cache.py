@@ -34,11 +34,11 @@ class ByteCache(Generic[Value]):
         self._lock = threading.Lock()
         self.bytes_held = self.hits = self.misses = 0
 
-    def get(self, key: CacheKey) -> Value | None:
-        """The value, or None; counted as a hit or a miss."""
+    def get(self, key: CacheKey, fits: Callable[[Value], bool] = lambda _: True) -> Value | None:
+        """The value, where there is one that `fits`, or None; counted as a hit or a miss."""
         with self._lock:
             found = self._held.get(key)
-            if found is None:
+            if found is None or not fits(found[0]):
                 self.misses += 1
                 return None
             self.hits += 1

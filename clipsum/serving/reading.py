@@ -1,7 +1,5 @@
 """What a request says, from its JSON or its multipart form. FastAPI's own reading would repeat it in its refusals."""
 
-import asyncio
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TypeVar
@@ -16,10 +14,10 @@ from clipsum.serving.refusals import RefusedError
 from clipsum.serving.schemas import MAX_TRANSCRIPT, SummaryRequest, UploadFields
 from clipsum.serving.sources import Sources
 from clipsum.serving.videos import Video, named, uploaded
+from clipsum.serving.waiting import finished, looked_up
 from clipsum.transcript.parse import SubtitleError, decode_text
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-Result = TypeVar("Result")
 MOST_FILES, MOST_FIELDS = 2, 4
 
 
@@ -37,7 +35,7 @@ async def read_video(request: Request, sources: Sources, uploads: Path, held: As
     """
     if _kind(request) != "multipart/form-data":
         asked = await read_json(request, SummaryRequest)
-        return await finished(lambda: named(asked.uri, asked.query, asked.transcript, sources))
+        return await looked_up(lambda: named(asked.uri, asked.query, asked.transcript, sources))
     try:
         form = await request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=4 * MAX_TRANSCRIPT)
     except (MultiPartException, HTTPException) as error:  # the second where there is an app
@@ -50,16 +48,6 @@ async def read_video(request: Request, sources: Sources, uploads: Path, held: As
         return await finished(lambda: held.enter_context(kept))
     finally:
         await form.close()
-
-
-async def finished(work: Callable[[], Result]) -> Result:
-    """Do blocking work in a thread, to its end even where this is cancelled: what it opens can then be closed."""
-    task = asyncio.create_task(asyncio.to_thread(work))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
 
 
 async def _fields(form: FormData) -> UploadFields:

@@ -32,6 +32,14 @@ def test_what_is_too_large_or_has_no_version_is_not_kept_and_pushes_nothing_out(
     assert (cache.bytes_held, len(cache)) == (4, 1)
 
 
+def test_a_value_that_does_not_fit_is_a_miss_and_stays():
+    cache = ByteCache(10, len)
+    cache.put(key("a"), b"1234")
+    assert cache.get(key("a"), lambda value: len(value) > 4) is None
+    assert cache.get(key("a"), lambda value: len(value) == 4) == b"1234"
+    assert (cache.hits, cache.misses) == (1, 1)
+
+
 @pytest.mark.parametrize("field", CacheKey._fields)
 def test_another_version_encoder_or_sampling_is_another_entry(field):
     cache = ByteCache(10, len)

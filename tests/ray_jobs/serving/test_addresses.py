@@ -84,7 +84,7 @@ def test_an_admin_moves_the_service_to_another_bundle_and_no_request_notices(ser
     back = service.ask("PUT", "/v1/bundle", key="admin", json={"bundle": service.config.bundle}).json()
     assert back["bundle_id"] == before
     pointer = json.loads((Path(service.config.state) / "bundle.json").read_text())
-    assert pointer == {"bundle": service.config.bundle, "configured": service.config.bundle}
+    assert pointer == {"bundle": service.config.bundle, "bundle_id": before, "configured": service.config.bundle}
 
 
 def test_only_an_admin_changes_the_bundle_and_only_to_one_that_is_there(service: Asking):

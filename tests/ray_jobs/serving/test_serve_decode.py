@@ -1,15 +1,21 @@
 """A decode replica alone, in this process: its health is that it decodes."""
 
 import asyncio
+import shutil
+import threading
+from dataclasses import replace
 
 import pytest
 
 from clipsum.config import Limits
+from clipsum.errors import ItemError
+from clipsum.records import Segment, Transcript, VideoRef
 from clipsum.rows import Outcome
 from clipsum.serving.limits import Deadline
 from clipsum.serving.sources import Sources
 from clipsum.video import child
 from clipsum.video.worker import VideoDecoder
+from ray_jobs import stages
 from ray_jobs.item import StageItem
 from ray_jobs.serve_bundle import described
 from ray_jobs.serve_decode import PROBE, Decoder
@@ -65,3 +71,86 @@ def test_a_replica_at_work_is_not_asked_to_wait_for_it(settings: StageSettings):
         return await at_work
 
     assert run(scene()).outcome.failure is None
+
+
+def test_a_store_that_does_not_give_the_words_keeps_neither_its_caller_nor_the_replica(settings, kitchen, monkeypatch):
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(_):
+        begun.set()
+        assert go.wait(20)
+        return Transcript(), ()
+
+    video = str(sorted(kitchen.glob("*.mp4"))[0])
+    asked = StageItem(0, Outcome(VideoRef(video, "v", "1", transcript_uri=f"{video}.vtt")))
+
+    async def scene():
+        decoder = Decoder(settings, Sources())
+        monkeypatch.setattr(stages, "find_transcript", slow)
+        waiting = asyncio.ensure_future(decoder.decode(asked, settings, Deadline(20)))
+        await asyncio.to_thread(begun.wait, 10)
+        with_words = replace(asked, transcript=Transcript((Segment("stir"),), "manifest"))
+        other = await decoder.decode(with_words, settings, Deadline(20))
+        waiting.cancel()
+        await asyncio.wait([waiting], timeout=10)
+        return other, waiting.cancelled(), go.is_set()
+
+    other, is_cancelled, is_over = run(scene())
+    go.set()
+    assert (other.outcome.failure, is_cancelled, is_over) == (None, True, False)
+
+
+def test_words_beside_a_video_are_found_once_and_their_warnings_stay(settings, kitchen, tmp_path):
+    video = shutil.copy(sorted(kitchen.glob("*.mp4"))[0], tmp_path / "a.mp4")
+    for name, words in (("a.vtt", b"\x00\xff" * 100), ("b.txt", b"stir")):
+        (tmp_path / name).write_bytes(words)
+
+    async def scene():
+        decoder, found = Decoder(settings, Sources()), []
+        for words in ("a.vtt", "b.txt"):
+            ref = VideoRef(str(video), "v", "1", transcript_uri=str(tmp_path / words))
+            found.append(await decoder.decode(StageItem(0, Outcome(ref)), settings, Deadline(20)))
+        return found
+
+    broken, other = run(scene())
+    assert [warning for warning in broken.outcome.warnings if "a.vtt" in warning]
+    assert (other.transcript.text, other.outcome.warnings) == ("stir", ())
+
+
+def test_a_store_that_fails_for_the_words_fails_the_video(settings, monkeypatch):
+    def fails(_):
+        raise ItemError("storage_error", "open", "away")
+
+    async def scene():
+        decoder = Decoder(settings, Sources())
+        return await decoder.decode(StageItem(0, Outcome(VideoRef("s3://a/b.mp4", "v", "1"))), settings, Deadline(20))
+
+    monkeypatch.setattr(stages, "find_transcript", fails)
+    assert run(scene()).outcome.failure.reason == "storage_error"
+
+
+def test_a_replica_is_never_used_while_it_changes_to_another_bundle(settings, monkeypatch):
+    begun, go = threading.Event(), threading.Event()
+    other = replace(settings, bundle_id="other")
+    real = Decoder._change
+
+    def slow(decoder, to):
+        begun.set()
+        assert go.wait(20)
+        real(decoder, to)
+
+    async def scene():
+        decoder = Decoder(settings, Sources())
+        monkeypatch.setattr(Decoder, "_change", slow)
+        item = StageItem(0, Outcome(PROBE.ref), PROBE.transcript)
+        changing = asyncio.ensure_future(decoder.decode(item, other, Deadline(20)))
+        await asyncio.to_thread(begun.wait, 10)
+        changing.cancel()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert decoder._turn.locked()
+        go.set()
+        await asyncio.wait([changing])
+        return decoder._settings, decoder._turn.locked()
+
+    assert run(scene()) == (other, False)

@@ -1,0 +1,89 @@
+"""What was seen of a video is used again for the same bytes and the same words, and for no others."""
+
+import asyncio
+import pickle
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from clipsum.config import Limits
+from clipsum.records import Embeddings, Segment, Transcript, VideoRef
+from clipsum.rows import Outcome
+from clipsum.serving.limits import Deadline
+from clipsum.serving.videos import Video
+from ray_jobs.item import StageItem
+from ray_jobs.serve_bundle import described
+from ray_jobs.serve_graph import Graph
+from ray_jobs.serve_models import Done
+from ray_jobs.serve_seen import Kept, held_bytes
+from ray_jobs.stages import StageSettings
+from tests.loops import run
+from tests.reports.report_rows import ok_row
+
+PLAIN = Video(VideoRef("s3://a/b.mp4", "v", "1"), Transcript(), "s3://a/b.mp4", "words-1")
+
+
+@pytest.fixture(scope="module")
+def settings(bundle: str) -> StageSettings:
+    return StageSettings(**described(bundle), limits=Limits(), thumbnails=0)
+
+
+class Parts:
+    """Deployments that decode and write nothing, and count."""
+
+    def __init__(self, settings: StageSettings) -> None:
+        self.decoded: list[StageItem] = []
+        meters = SimpleNamespace(row=lambda _: None, failed=lambda *_: None)
+        self.graph = Graph(self._call(self._decode), self._call(self._write), 2**20, meters)
+        self.settings = settings
+
+    def ask(self, video: Video) -> int:
+        """How many were decoded by then."""
+        run(self.graph.row_of(video, self.settings, Deadline(20)))
+        return len(self.decoded)
+
+    def _call(self, work):
+        part = SimpleNamespace(remote=lambda *given: asyncio.ensure_future(work(*given)))
+        return SimpleNamespace(decode=part, summarize=part)
+
+    async def _decode(self, item, settings, deadline):
+        self.decoded.append(item)
+        return item
+
+    async def _write(self, source, settings):
+        item = await source if asyncio.isfuture(source) else source
+        return Done(ok_row(), replace(item, embeddings=embeddings()))
+
+
+def embeddings(frames: int = 4) -> Embeddings:
+    return Embeddings(np.arange(float(frames)), np.ones((frames, 8), np.float32), "f", "s", "auto")
+
+
+def test_the_same_question_again_decodes_nothing_and_other_words_beside_the_video_do(settings):
+    parts = Parts(settings)
+    assert [parts.ask(PLAIN), parts.ask(PLAIN)] == [1, 1]
+    changed = replace(PLAIN, words_version="words-2")
+    assert [parts.ask(changed), parts.ask(changed)] == [2, 2]
+
+
+def test_a_transcript_that_was_removed_is_used_no_more(settings):
+    parts = Parts(settings)
+    assert [parts.ask(PLAIN), parts.ask(replace(PLAIN, words_version=""))] == [1, 2]
+
+
+def test_what_a_caller_says_needs_no_other_look_and_is_nothing_to_the_next(settings):
+    parts = Parts(settings)
+    said = replace(PLAIN, transcript=Transcript((Segment("we fry"),), "manifest"), words_version="")
+    assert [parts.ask(PLAIN), parts.ask(said)] == [1, 1]
+    fresh = Parts(settings)
+    assert [fresh.ask(said), fresh.ask(said), fresh.ask(PLAIN)] == [1, 1, 2]
+
+
+@pytest.mark.parametrize("frames", [1, 50, 2000])
+def test_what_is_kept_is_counted_with_all_that_it_holds(frames):
+    outcome = Outcome(PLAIN.ref, frame_times_s=tuple(map(float, range(frames))), frame_exact=(True,) * frames)
+    words = Transcript(tuple(Segment("stir the soup " * 5, float(n), n + 1.0) for n in range(frames)), "sidecar")
+    kept = Kept(StageItem(0, outcome, words, embeddings=embeddings(frames)), "words-1")
+    assert len(pickle.dumps(kept)) <= held_bytes(kept)
