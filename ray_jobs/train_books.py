@@ -70,6 +70,8 @@ class Books:
         """Note a step."""
         for name in ("loss", "learning_rate", "gradient_norm", "examples_per_s"):
             self._writer.add_scalar(f"train/{name}", getattr(report, name), report.step)
+        for name, value in report.losses.items():
+            self._writer.add_scalar(f"train/loss_{name}", value, report.step)
         return self._add(step_record(report))
 
     def validation(self, report: ValidationReport) -> Record:

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsum import storage
 from clipsum.datasets.embedded import NO_SPLIT, EmbeddedSet, open_embedded
 from clipsum.datasets.marks import Marks, read_marks
 from clipsum.errors import UsageError
@@ -82,15 +83,17 @@ class StoredSource:
         return TrainData(train, validation, trained_on, marks_of(self.job), notes)
 
 
-def marks_of(job: TrainJob) -> Mapping[str, Marks]:
+def marks_of(job: TrainJob, own: str | None = None) -> Mapping[str, Marks]:
     """What people marked in the videos, by their ids, where a scorer learns from it. Raises: UsageError."""
-    place = marks_place(job)
-    return read_marks(place) if place else {}
+    place = marks_place(job, own)
+    return read_marks(place, may_be_none=place != job.marks) if place else {}
 
 
-def marks_place(job: TrainJob) -> str | None:
-    """Where the marks are, if a scorer learns from them."""
-    return job.marks if job.objective.lambda_video else None
+def marks_place(job: TrainJob, own: str | None = None) -> str | None:
+    """Where the marks are, if a scorer learns from them: in `own`, the manifest of the videos, unless one is named."""
+    if not job.objective.lambda_video:
+        return None
+    return job.marks or (own if own and storage.suffix(own) == ".jsonl" else None)
 
 
 def splits_of(data: EmbeddedSet, job: TrainJob) -> tuple[EmbeddedSet, EmbeddedSet]:

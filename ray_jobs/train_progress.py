@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from clipsum.reports.units import ROUGE, counted, reasons, rouge, span
+from clipsum.reports.units import counted, reasons, scores, span
+from clipsum.training.objective import TEXT, VIDEO
 from ray_jobs.progress import PLAIN_EVERY_S
 from ray_jobs.train_worker import Outcome
 
@@ -66,8 +67,7 @@ class TrainingLine:
             self._step = record
             self._times.append((record["step"], time.monotonic()))
         elif kind == "validation":
-            scores = [f"{record['metrics'][name]:.1f}" for name in ROUGE]
-            self._score = f"ROUGE-1 / 2 / L {' / '.join(scores)}"
+            self._score = scores(record["metrics"], brief=True)
             self.say(f"Step {record['step']:,}: {self._score}{', the best so far' if record['best'] else ''}")
             if failures := record.get("failures"):
                 number = counted(sum(failures.values()), "streamed video")
@@ -82,12 +82,19 @@ class TrainingLine:
 
     def words(self) -> str:
         """Epoch, loss, speed and time left, as far as they are known."""
-        words = [f"epoch {self._step['epoch'] + 1}", f"loss {self._step['loss']:.3f}"]
+        words = [f"epoch {self._step['epoch'] + 1}", f"loss {self._step['loss']:.3f}{self._of_heads()}"]
         words.append(f"{self._step['examples_per_s']:,.1f} examples/s")
         (first, began), (last, now) = self._times[0], self._times[-1]
         if last > first:
             words.append(f"{span((self._total - last) * (now - began) / (last - first))} left")
         return " · ".join([*words, self._score] if self._score else words)
+
+    def _of_heads(self) -> str:
+        """The loss of each head, and, where a scorer learns, which losses its own is made of."""
+        losses = self._step.get("losses") or {}
+        heads = [f"{name} {losses[name]:.3f}" for name in (TEXT, VIDEO) if name in losses]
+        parts = [f"{name} {value:.3f}" for name, value in losses.items() if name not in (TEXT, VIDEO)]
+        return f" ({', '.join(heads)}: {', '.join(parts)})" if losses else ""
 
     def _start(self, record: Mapping[str, Any]) -> None:
         self._starts += 1
@@ -110,8 +117,8 @@ def print_outcome(console: Console, outcome: Outcome, wall_s: float, output: str
     early = {"stopped_early": ", stopped early", "interrupted": ": run the same command again to go on"}
     table.add_row("Steps", f"{outcome.step:,} of {outcome.total_steps:,}{early.get(outcome.ending, '')}")
     if outcome.best:
-        scores = rouge(outcome.best["metrics"])
-        table.add_row("Best", f"{scores} on validation, at step {outcome.best['step']:,}")
+        reached = scores(outcome.best["metrics"])
+        table.add_row("Best", f"{reached} on validation, at step {outcome.best['step']:,}")
         table.add_row("Bundle", output)
     table.add_row("Time", span(wall_s))
     console.print(table, highlight=False)

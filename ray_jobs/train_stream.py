@@ -22,6 +22,7 @@ from clipsum import storage
 from clipsum.datasets.embedded import EmbeddedSet, open_embedded
 from clipsum.errors import UsageError
 from clipsum.models.bundle import Bundle, load_bundle
+from clipsum.training.labels import TRAIN, VALIDATION, Labelled, check_labels
 from clipsum.training.sources import TrainData, check_data
 from clipsum.training.trainer import Trainer
 from clipsum.training.workers import Group
@@ -55,20 +56,15 @@ class StreamSource:
     def places(self) -> Iterable[str | None]:
         """Manifest, base, marks, and every video with its transcript."""
         found = (table[name].to_pylist() for table in (self.train, self.validation) for name in PLACES)
-        return chain((self.data, self.bundle, marks_place(self.job)), *found)
+        return chain((self.data, self.bundle, marks_place(self.job, self.data)), *found)
 
     def look(self, base: Bundle) -> Looked:
-        """Check that every video has a reference. Raises: UsageError."""
+        """Check that there is what each head learns from. Raises: UsageError."""
         digest = hashlib.sha256(base.manifest.fingerprint.encode())
-        parts = {"train": self.train, "validation": self.validation}
-        for name, videos in parts.items():
-            told = [bool(summary) for summary in videos["summary"].to_pylist()]
-            if not all(told):
-                first = videos["video_id"][told.index(False)].as_py()
-                raise UsageError(
-                    f"{told.count(False)} of {len(told)} videos for {name} have no summary, the first is '{first}': "
-                    "fill the manifest's column 'summary', or take them out"
-                )
+        parts = {TRAIN: self.train, VALIDATION: self.validation}
+        labelled = {name: _labelled(videos) for name, videos in parts.items()}
+        check_labels(self.job.training, labelled, marks_of(self.job, self.data))
+        for videos in parts.values():
             for column in ("video_id", "version", "summary"):
                 digest.update("\n".join(map(str, videos[column].to_pylist())).encode())
         counts = {name: videos.num_rows for name, videos in parts.items()}
@@ -101,7 +97,7 @@ class StreamSource:
         )
         trained_on = f"{self.train.num_rows:,} videos of split '{self.job.train_split}' of {self.data}, streamed"
         try:
-            data = TrainData(stream, self._validation(), trained_on, marks_of(self.job))
+            data = TrainData(stream, self._validation(), trained_on, marks_of(self.job, self.data))
             check_data(config, base, data, group)
             yield lambda: Trainer(config, base, data, group, device)
         finally:
@@ -126,6 +122,11 @@ def open_manifest(data: str, bundle: str, job: TrainJob, output: str) -> StreamS
     mask = held_out(data, whole["video_id"].to_pylist())
     parts = (_numbered(whole.take(np.flatnonzero(chosen))) for chosen in (~mask, mask))
     return StreamSource(data, bundle, job, output, *parts)
+
+
+def _labelled(videos: pa.Table) -> Labelled:
+    told = [bool(summary) for summary in videos["summary"].to_pylist()]
+    return Labelled(videos["video_id"].to_pylist(), np.array(told, np.bool_))
 
 
 def _numbered(videos: pa.Table) -> pa.Table:

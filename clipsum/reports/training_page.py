@@ -5,20 +5,17 @@ nothing. Bound: `MAX_SAMPLES` videos, `MAX_STAGES` summaries of each, and the po
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from clipsum.reports import units
-from clipsum.reports.chart import Chart, Points, chart
 from clipsum.reports.figures import Figure
 from clipsum.reports.page import environment
+from clipsum.reports.training_charts import History, Record, charts_of, history_of, points
 
 MAX_SAMPLES = 12
 MAX_STAGES = 5
 MAX_TEXT = 4000
-
-Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -37,32 +34,6 @@ class Sample:
     title: str
     reference: str
     stages: list[Stage]
-
-
-@dataclass(frozen=True)
-class History:
-    """The records of a run, by kind and in order."""
-
-    starts: list[Record]
-    steps: list[Record]
-    validations: list[Record]
-
-    @property
-    def done(self) -> int:
-        """Steps that are done."""
-        return max((int(record["step"]) for record in [*self.steps, *self.validations]), default=0)
-
-    def best(self) -> Record | None:
-        """The last validation that was better than all before it."""
-        return next((record for record in reversed(self.validations) if record.get("best")), None)
-
-
-def history_of(records: Iterable[Record]) -> History:
-    """Sort records out by their `kind`; other kinds are left alone."""
-    found: dict[str, list[Record]] = {"start": [], "step": [], "validation": []}
-    for record in records:
-        found.get(str(record.get("kind")), []).append(record)
-    return History(found["start"], found["step"], found["validation"])
 
 
 def render_training(run: Record, records: Iterable[Record]) -> str:
@@ -85,21 +56,6 @@ def render_training(run: Record, records: Iterable[Record]) -> str:
         run_facts=_run_facts(run, history),
         restarts=len(history.starts) > 1,
     )
-
-
-def charts_of(history: History, end: float) -> list[Chart]:
-    """Loss, ROUGE, learning rate and speed over steps; those that there is something of."""
-    end = max(end, history.done)
-    starts = [float(record["step"]) for record in history.starts[1:]]
-    metrics = {label: _points(history.validations, "metrics", name) for name, label in units.ROUGE.items()}
-    losses = {"training": _points(history.steps, "loss"), "validation": _points(history.validations, "metrics", "loss")}
-    made = [
-        chart("Loss", "nats a token", losses, end, starts),
-        chart("ROUGE on validation", "F1 × 100, stemmed", metrics, end, starts, floor=True),
-        chart("Learning rate", "", {"": _points(history.steps, "learning_rate")}, end, starts, floor=True),
-        chart("Speed", "examples/s", {"": _points(history.steps, "examples_per_s")}, end, starts, floor=True),
-    ]
-    return [each for each in made if each]
 
 
 def samples_of(history: History) -> list[Sample]:
@@ -132,22 +88,13 @@ def _spread(validations: Sequence[Record]) -> list[Record]:
     return [validations[place] for place in sorted(places | {best})]
 
 
-def _points(records: Sequence[Record], *keys: str) -> Points:
-    points = []
-    for record in records:
-        value: Any = record
-        for key in keys:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        if (number := units.number(value)) is not None:
-            points.append((float(record["step"]), number))
-    return points
-
-
 def _headline(run: Record, history: History) -> str:
     best, metric = history.best(), str(run.get("metric") or "rouge2")
     score = units.number(dict(best["metrics"]).get(metric)) if best else None
     if best and score is not None:
-        return f"{units.ROUGE.get(metric, metric)} {score:.1f}, at step {units.count(best['step'])}"
+        told = units.frame_scores({metric: score}) or {units.ROUGE.get(metric, metric): f"{score:.1f}"}
+        ((label, value),) = told.items()
+        return f"{label[0].upper()}{label[1:]} {value}, at step {units.count(best['step'])}"
     return f"{units.counted(history.done, 'step')}, not validated yet" if history.done else "Nothing trained yet"
 
 
@@ -168,14 +115,16 @@ def _lead(run: Record, history: History) -> str:
 
 def _figures(run: Record, history: History) -> list[Figure]:
     figures = []
-    if losses := [value for _, value in _points(history.steps, "loss")]:
-        note = f"{units.decimal(losses[0])} at first"
-        figures.append(Figure("Loss", units.decimal(losses[-1]), "nats a token", note))
+    if losses := [value for _, value in points(history.steps, "loss")]:
+        note, of_text = f"{units.decimal(losses[0])} at first", not history.steps[-1].get("losses")
+        figures.append(Figure("Loss", units.decimal(losses[-1]), "nats a token" if of_text else "", note))
     last = dict(history.validations[-1]["metrics"]) if history.validations else {}
     scores = [units.number(last.get(name)) for name in units.ROUGE]
     if told := [f"{score:.1f}" for score in scores if score is not None]:
         figures.append(Figure("ROUGE-1 / 2 / L", " / ".join(told), "", "at the last validation"))
-    if speeds := sorted(value for _, value in _points(history.steps, "examples_per_s")):
+    for label, told_score in units.frame_scores(last).items():
+        figures.append(Figure(label[0].upper() + label[1:], told_score, "", "at the last validation"))
+    if speeds := sorted(value for _, value in points(history.steps, "examples_per_s")):
         workers = int(units.number(run.get("workers")) or 1)
         note = f"on {units.counted(workers, 'worker')}, the median step"
         figures.append(Figure("Speed", units.decimal(speeds[len(speeds) // 2]), "examples/s", note))

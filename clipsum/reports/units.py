@@ -8,7 +8,9 @@ from typing import Any
 
 DASH = "–"
 ROUGE = {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L"}
-"""Scores by which training is watched: their keys, and their names for people."""
+"""Scores of summaries by which training is watched: their keys, and their names for people."""
+FRAMES = {"tau": "100 τ of frame scores", "query_f1": "F1 of queries", "frame_loss": "loss of frame scores"}
+"""The same of frame scores."""
 _BYTE_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -25,9 +27,24 @@ def count(value: Any) -> str:
     return DASH if found is None else f"{found:,.0f}"
 
 
-def rouge(metrics: Mapping[str, float]) -> str:
-    """Those of `ROUGE` that there are: `ROUGE-1 31.7, ROUGE-2 6.4, ROUGE-L 25.2`."""
-    return ", ".join(f"{label} {metrics[name]:.1f}" for name, label in ROUGE.items() if name in metrics)
+def scores(metrics: Mapping[str, float], brief: bool = False) -> str:
+    """Those of `ROUGE` and `FRAMES` that there are: `ROUGE-1 31.7, ROUGE-2 6.4, ROUGE-L 25.2, 100 τ … 14.7`.
+
+    `brief`: `ROUGE-1 / 2 / L 31.7 / 6.4 / 25.2, 100 τ … 14.7`.
+    """
+    told = [f"{label} {metrics[name]:.1f}" for name, label in ROUGE.items() if name in metrics]
+    if brief and len(told) == len(ROUGE):
+        told = [f"ROUGE-1 / 2 / L {' / '.join(f'{metrics[name]:.1f}' for name in ROUGE)}"]
+    return ", ".join([*told, *(f"{name} {value}" for name, value in frame_scores(metrics).items())])
+
+
+def frame_scores(metrics: Mapping[str, float]) -> dict[str, str]:
+    """Those of `FRAMES` that there are, each as text under its name for people."""
+    return {label: _score(name, metrics[name]) for name, label in FRAMES.items() if name in metrics}
+
+
+def _score(name: str, value: float) -> str:
+    return decimal(value) if name == "frame_loss" else f"{value:.1f}"
 
 
 def short(value: Any) -> str:

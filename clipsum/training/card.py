@@ -35,6 +35,8 @@ frames said: have it checked where that matters.
 
 _MOMENTS = {
     "tau": "frame scores: 100 x Kendall's tau-b with the mean of those who marked a video, mean of videos",
+    "query_f1": "questions: 100 x the share of the frames that answer one among as many of the highest score",
+    "frame_loss": "frame scores: the loss that they are trained by",
     "match": "questions: balanced accuracy, in percent, of telling those that a video answers from others",
     "match_threshold": "questions: the score of a frame at which one counts as answered",
 }

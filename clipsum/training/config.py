@@ -15,9 +15,7 @@ from clipsum.training.modalities import Augmentation
 from clipsum.training.objective import Objective
 
 Sees = Literal["both", "text", "frames"]
-Metric = Literal["rouge1", "rouge2", "rougeL", "tau"]
-
-
+Metric = Literal["rouge1", "rouge2", "rougeL", "tau", "query_f1", "frame_loss"]
 AUTO, TEST = "auto", "test"
 
 
@@ -114,7 +112,9 @@ class ValidationConfig(Config):
 
     `every_epochs` and `every_steps` may both be given; after the last step there is always one.
     `patience`: so many validations in a row without a new best end the run; None: none do.
-    `metric`: what chooses the best model; "tau" is that of frame scores with what people marked.
+    `metric`: what chooses the best model. "tau" is that of frame scores with what people marked; "query_f1" how many
+    of the frames that answer a query are found among as many of the highest score; "frame_loss" the scorer's own loss,
+    of which the unsupervised one needs nobody's marks; the lowest is best.
     `samples`: so many summaries are shown beside their references, the same videos each time.
     """
 
@@ -187,8 +187,7 @@ class TrainConfig(Config):
             raise ValueError("encoder_finetune needs whole copies of the encoder: use parallel=ddp, not fsdp2")
         if self.encoder_finetune.layers and self.sees == "text":
             raise ValueError("encoder_finetune learns from frames, sees=text shows none: set encoder_finetune.layers=0")
-        if self.validation.metric == "tau" and not self.objective.lambda_video:
-            raise ValueError("validation.metric=tau needs a scorer that learns: set objective.lambda_video=1")
+        self.objective.check_metric(self.validation.metric)
         if self.objective.lambda_video and self.encoder_finetune.layers:
             raise ValueError("objective.lambda_video needs frames that stay as they are: set encoder_finetune.layers=0")
         if self.objective.lambda_video and self.sees == "text":

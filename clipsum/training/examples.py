@@ -1,6 +1,6 @@
 """Embedded videos as training examples."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 
 from clipsum.datasets.embedded import Embedded, EmbeddedSet, Sizes
 from clipsum.datasets.embedding_rows import Kind
+from clipsum.datasets.marks import Marks
 from clipsum.errors import UsageError
-from clipsum.models.batch import Item
+from clipsum.models.batch import IGNORED_LABEL, Item
 from clipsum.models.config import ModelConfig
 from clipsum.models.temporal import relative_spans, relative_times
 from clipsum.models.text import encode_source, encode_target
 from clipsum.records import Transcript
 from clipsum.training.config import Sees
+from clipsum.training.objective import TEXT_ALONE, Objective
 from clipsum.training.scoring import Scoring
 
 _CHARACTERS_A_TOKEN = 4  # about, in English
@@ -47,7 +49,7 @@ class ItemReader:
     def item(self, video: Embedded) -> Item:
         """The video with its reference as labels; frames are left out where there are none or none are seen.
 
-        Raises: UsageError where it has no reference, or embeddings of another kind or width.
+        Raises: UsageError where it has no reference and no scorer learns, or embeddings of another kind or width.
         """
         return self.with_tokens(video, self.tokens(video))
 
@@ -59,15 +61,20 @@ class ItemReader:
         return item if self.scoring is None else self.scoring.added(item, video)
 
     def tokens(self, video: Embedded) -> "Tokens":
-        """What is read and what is to be written. Raises: UsageError where it has no reference."""
-        if not (video.summary and video.summary.strip()):
+        """What is read and what is to be written, where a scorer learns maybe nothing.
+
+        Raises: UsageError where it has no reference, and no scorer learns.
+        """
+        has_summary = bool(video.summary and video.summary.strip())
+        if not has_summary and self.scoring is None:
             raise UsageError(
                 f"video '{video.video_id}' has no summary to train on: fill the manifest's column 'summary'"
             )
         said = video.transcript if self.sees != "frames" else Transcript()
         timed = self.model.cross_attention == "local"
         text = encode_source(self.tokenizer, said, self.model.max_text_tokens, self.model.text_over_limit, timed)
-        written = encode_target(self.tokenizer, video.summary, self.model.generation.max_tokens)
+        longest = self.model.generation.max_tokens
+        written = encode_target(self.tokenizer, video.summary or "", longest) if has_summary else [IGNORED_LABEL]
         times = relative_spans(text.spans, video.duration_s) if text.spans else None
         return Tokens(np.array(text.ids, np.int32), np.array(written, np.int32), times)
 
@@ -98,18 +105,29 @@ class ItemReader:
 class Examples:
     """Embedded videos as `Stored` examples, those without any evidence left out. `sizes`: characters, about.
 
+    Left out too are those that teach nothing: that have neither a summary, nor, where a scorer learns, frames with what
+    it learns from. `marks`: by video id, for a supervised scorer.
+
     Memory: the tokens of every example that was drawn, 4 bytes each, and 16 more where they carry times; vectors are
     asked for anew each time.
     Raises: UsageError where no video has anything to read.
     """
 
-    def __init__(self, videos: Sequence[Embedded], reader: ItemReader) -> None:
+    def __init__(
+        self,
+        videos: Sequence[Embedded],
+        reader: ItemReader,
+        objective: Objective = TEXT_ALONE,
+        marks: Mapping[str, Marks] | None = None,
+    ) -> None:
         self.videos, self.reader = videos, reader
         sizes = sizes_of(videos)
         text = np.minimum(sizes.text, reader.model.max_text_tokens * _CHARACTERS_A_TOKEN)
         text = text * (reader.sees != "frames")
-        self.places = np.flatnonzero((text > 0) | (sizes.frames * (reader.sees != "text") > 0))
-        self.left_out = len(videos) - len(self.places)
+        seen = (text > 0) | (sizes.frames * (reader.sees != "text") > 0)
+        teaching = seen & _teach(videos, sizes, objective, marks or {})
+        self.places = np.flatnonzero(teaching)
+        self.left_out, self.untaught = int((~seen).sum()), int((seen & ~teaching).sum())
         if not len(self.places):
             raise UsageError(f"none of {len(videos)} videos has what sees={reader.sees} asks for: look at transcripts")
         self.sizes: NDArray[np.int64] = (text + sizes.summary)[self.places]
@@ -132,6 +150,22 @@ def sizes_of(videos: Sequence[Embedded]) -> Sizes:
         return videos.sizes()
     rows = [(len(each.embeddings.vectors), _characters(each), len(each.summary or "")) for each in videos]
     return Sizes(*np.array(rows, np.int64).reshape(-1, 3).T)
+
+
+def ids_of(videos: Sequence[Embedded]) -> list[str]:
+    """The id of each video."""
+    return videos.video_ids if isinstance(videos, EmbeddedSet) else [video.video_id for video in videos]
+
+
+def _teach(
+    videos: Sequence[Embedded], sizes: Sizes, objective: Objective, marks: Mapping[str, Marks]
+) -> NDArray[np.bool_]:
+    """Which videos some head learns from, (V,)."""
+    teach = (sizes.summary > 0) & (objective.lambda_text > 0)
+    if objective.lambda_video:
+        marked = np.array([name in marks for name in ids_of(videos)]) if objective.needs_marks else True
+        teach |= (sizes.frames > 0) & marked
+    return teach
 
 
 def without_pixels(found: str) -> UsageError:

@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsum.datasets.embedded import Embedded
+from clipsum.datasets.marks import Marks
 from clipsum.errors import UsageError
 from clipsum.models.batch import IGNORED_LABEL, Item
 from clipsum.training.config import TrainConfig
 from clipsum.training.data import Plan
-from clipsum.training.examples import ItemReader
+from clipsum.training.examples import Examples, ItemReader
 from clipsum.training.modalities import asked, sampled, vary
+from clipsum.training.objective import tokens_of
 from clipsum.training.workers import Group
 
 
@@ -104,7 +106,7 @@ class StoredFeed:
 
 
 class StreamFeed:
-    """Batches as a stream gives them; one without any evidence is left out. Holds one batch at a time."""
+    """Batches as a stream gives them; a video that teaches nothing is left out. Holds one batch at a time."""
 
     def __init__(self, stream: Stream, reader: ItemReader, config: TrainConfig, group: Group) -> None:
         self._stream, self._reader, self._config, self._group = stream, reader, config, group
@@ -130,7 +132,7 @@ class StreamFeed:
         kept = [
             _varied(item, self._config, epoch, index)
             for item, index in zip(items, indices, strict=True)
-            if self._reader.has_evidence(item)
+            if self._reader.has_evidence(item) and self._config.objective.teaches(item)
         ]
         found = self._group.gather((len(kept), given is None, wrong))
         kept_by, ended_by, wrong_by = zip(*found, strict=True)
@@ -154,11 +156,32 @@ class StreamFeed:
             return [], str(error)
 
 
+def open_feed(
+    train: Sequence[Embedded] | Stream,
+    marks: Mapping[str, Marks],
+    reader: ItemReader,
+    config: TrainConfig,
+    group: Group,
+) -> tuple[Feed, list[str]]:
+    """Where steps come from, and lines for people about what is left out."""
+    if not isinstance(train, Sequence):
+        return StreamFeed(train, reader, config, group), []
+    examples = Examples(train, reader, config.objective, marks)
+    lines = {
+        "neither words nor frames to learn from": examples.left_out,
+        "nothing that a head could learn from": examples.untaught,
+    }
+    told = [f"{count} training videos have {what}: left out" for what, count in lines.items() if count]
+    return StoredFeed(examples, config, group), told
+
+
 def _varied(item: Item, config: TrainConfig, epoch: int, index: int) -> Item:
     rng, tuned = np.random.default_rng([config.seed, epoch, index]), config.encoder_finetune
     if tuned.layers and tuned.frames:
         item = sampled(item, tuned.frames, rng)
-    return vary(asked(item, config.objective.query_share, rng), config.augmentation, rng)
+    objective = config.objective
+    only_asked = objective.needs_marks and item.marks is None  # in general nobody said what matters in it
+    return vary(asked(item, 1.0 if only_asked else objective.query_share, rng), config.augmentation, rng)
 
 
 def _share(items: list[Item], examples: int, largest: int, config: TrainConfig, group: Group) -> Share:
@@ -167,5 +190,5 @@ def _share(items: list[Item], examples: int, largest: int, config: TrainConfig, 
     cuts = np.linspace(0, len(items), pieces + 1).round().astype(int)
     # A worker without an item still takes part, by one that weighs nothing.
     micro_batches = [items[low:high] or [Item((0, 0), labels=(IGNORED_LABEL,))] for low, high in pairwise(cuts)]
-    tokens, videos = group.total(sum(len(item.labels or ()) for item in items), config.objective.count(items))
+    tokens, videos = group.total(sum(map(tokens_of, items)), config.objective.count(items))
     return Share(micro_batches, int(tokens), examples, int(videos))

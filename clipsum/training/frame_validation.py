@@ -14,24 +14,27 @@ from numpy.typing import NDArray
 from clipsum.datasets.embedded import Embedded
 from clipsum.datasets.marks import Marks
 from clipsum.metrics.rank_correlation import tau
-from clipsum.metrics.seconds import match_threshold
+from clipsum.metrics.seconds import f1_at_equal_budget, match_threshold
 from clipsum.models.batch import Item, collate
 from clipsum.models.config import ModelConfig
 from clipsum.models.summarizer import ClipSum
 from clipsum.training.examples import ItemReader
-from clipsum.training.objective import Objective, model_inputs
+from clipsum.training.losses import VideoLoss, weighted
+from clipsum.training.objective import Objective, frame_losses, model_inputs
 from clipsum.training.workers import Group
 
 TAU, MATCH, THRESHOLD = "tau", "match", "match_threshold"
+QUERY_F1, LOSS = "query_f1", "frame_loss"
 _FRAMES_ALONE = Objective(lambda_text=0.0, lambda_video=1.0)
 Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
 class FrameValidator:
-    """Scores the frames of the videos that somebody marked or asked of, shared out over the workers.
+    """Scores the frames of videos, shared out over the workers: of those that somebody marked or asked of, and of all
+    where nobody's marks are learned from.
 
-    `reader`: with `scoring`.
+    `reader`: with `scoring`. `loss`: what the scorer is trained by.
     """
 
     videos: Sequence[Embedded]
@@ -40,51 +43,65 @@ class FrameValidator:
     batch_size: int
     group: Group
     device: str
+    loss: VideoLoss
 
     def metrics(self, model: ClipSum) -> dict[str, float]:
         """`tau`: 100 x Kendall's tau-b with the mean of the annotators, mean over videos; nothing where none is marked.
 
+        `frame_loss`: the scorer's own, mean over the videos that it can be taken of. `query_f1`: 100 x the share of the
+        frames that answer a query which are among as many of the highest score, mean over queries with an answer.
         Where videos have queries, some with an answer and some without: `match_threshold`, the best score of a frame at
         which a query counts as answered, and `match`, 100 x the balanced accuracy that it has on these same queries.
         All workers call, with equal models in evaluation mode.
         """
-        places = [place for place, video in enumerate(self.videos) if self._is_marked(video)]
+        places = [place for place, video in enumerate(self.videos) if self._is_scored(video)]
         agreed: list[float] = []
-        best: list[tuple[bool, float]] = []
+        losses: list[float] = []
+        asked: list[_Tried] = []
         mine = places[self.group.rank :: self.group.size]
         for start in range(0, len(mine), self.batch_size):
             items = [self.reader.item(self.videos[place]) for place in mine[start : start + self.batch_size]]
-            marked = [item for item in items if item.marks is not None]
-            scores = self._scores(model, marked)
-            agreed += [tau(row, item.marks) for row, item in zip(scores, marked, strict=True) if item.marks is not None]
-            best += self._best(model, items)
-        found = {TAU: 100 * float(np.mean(all_of))} if (all_of := _all(self.group, agreed)) else {}
-        return found | _threshold(_all(self.group, best))
+            general = [item for item in items if self.loss.mode == "unsupervised" or item.marks is not None]
+            scores, own = self._scores(model, general)
+            pairs = zip(scores, general, strict=True)
+            agreed += [tau(row, item.marks) for row, item in pairs if item.marks is not None]
+            losses += own
+            asked += self._asked(model, items)
+        tried = _all(self.group, asked)
+        return {
+            **_mean(TAU, _all(self.group, agreed), 100),
+            **_mean(LOSS, _all(self.group, losses)),
+            **_mean(QUERY_F1, [each.f1 for each in tried if each.f1 is not None], 100),
+            **_threshold(tried),
+        }
 
-    def _is_marked(self, video: Embedded) -> bool:
+    def _is_scored(self, video: Embedded) -> bool:
         marks = self.marks.get(video.video_id)
         known = marks is not None and (marks.importance is not None or bool(marks.queries))
-        return known and len(video.embeddings.vectors) > 0
+        return (known or self.loss.mode == "unsupervised") and len(video.embeddings.vectors) > 0
 
-    def _best(self, model: ClipSum, items: Sequence[Item]) -> list[tuple[bool, float]]:
-        """Of each query of each item: whether a frame answers it, and the best score of one."""
-        asked = [(replace(item, guide=guide), bool(where.any())) for item in items for guide, where in item.queries]
-        found: list[tuple[bool, float]] = []
+    def _asked(self, model: ClipSum, items: Sequence[Item]) -> list["_Tried"]:
+        """What came of each query of each item."""
+        pairs = [(item, *query) for item in items for query in item.queries]
+        asked = [(replace(item, guide=guide, marks=where), where > 0) for item, guide, where in pairs]
+        found: list[_Tried] = []
         for start in range(0, len(asked), self.batch_size):
             chunk = asked[start : start + self.batch_size]
-            scores = self._scores(model, [item for item, _ in chunk])
-            found += [(answered, float(row.max())) for row, (_, answered) in zip(scores, chunk, strict=True)]
+            scores, _ = self._scores(model, [item for item, _ in chunk])
+            found += [_tried(row, where) for row, (_, where) in zip(scores, chunk, strict=True)]
         return found
 
     @torch.inference_mode()
-    def _scores(self, model: ClipSum, items: Sequence[Item]) -> list[NDArray[np.float32]]:
-        """Scores in [0, 1] of the frames of each item, (T,), under its guide."""
+    def _scores(self, model: ClipSum, items: Sequence[Item]) -> tuple[list[NDArray[np.float32]], list[float]]:
+        """Scores in [0, 1] of the frames of each item, (T,), under its guide; and the loss of each."""
         if not items:
-            return []
+            return [], []
         batch = collate(items, self.reader.tokenizer.pad_token_id, self.device)
-        scores = model(**model_inputs(batch, _FRAMES_ALONE)).frame_logits.float().sigmoid().numpy(force=True)
+        found = model(**model_inputs(batch, _FRAMES_ALONE))
+        scores = found.frame_logits.float().sigmoid().numpy(force=True)
         lengths = [0 if item.vectors is None else len(item.vectors) for item in items]
-        return [row[:length] for row, length in zip(scores, lengths, strict=True)]
+        losses = weighted(self.loss, frame_losses(found, batch, self.loss)).tolist()
+        return [row[:length] for row, length in zip(scores, lengths, strict=True)], losses
 
 
 def with_threshold(config: ModelConfig, metrics: Mapping[str, float]) -> ModelConfig:
@@ -99,8 +116,26 @@ def _all(group: Group, mine: list[Found]) -> list[Found]:
     return [value for share in group.gather(mine) for value in share]
 
 
-def _threshold(best: Sequence[tuple[bool, float]]) -> dict[str, float]:
-    answered, unanswered = ([score for is_so, score in best if is_so == wanted] for wanted in (True, False))
+@dataclass(frozen=True)
+class _Tried:
+    """A query on a video: the best score of a frame, and, where frames answer it, how many of them were found."""
+
+    best: float
+    f1: float | None
+
+
+def _tried(scores: NDArray[np.float32], where: NDArray[np.bool_]) -> _Tried:
+    f1 = f1_at_equal_budget(scores.astype(np.float64), where) if where.any() else None
+    return _Tried(float(scores.max()), f1)
+
+
+def _mean(name: str, values: Sequence[float], factor: float = 1.0) -> dict[str, float]:
+    """Under its name, where there are any."""
+    return {name: factor * float(np.mean(values))} if values else {}
+
+
+def _threshold(tried: Sequence[_Tried]) -> dict[str, float]:
+    answered, unanswered = ([each.best for each in tried if (each.f1 is None) == alone] for alone in (False, True))
     if not answered or not unanswered:
         return {}
     threshold, accuracy = match_threshold(answered, unanswered)

@@ -8,7 +8,7 @@ goes on as if it had never stopped.
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -50,9 +50,9 @@ class Optimisation(Config):
 class StepReport:
     """What one step did, over all workers.
 
-    `loss` is the objective, of summaries alone the mean over its `tokens`, in nats; `gradient_norm` is taken before
-    clipping. `optimise` counts `step` from 0 and knows no epochs; of `Trainer`, `step` is how many steps are done, and
-    `epoch` counts from 0.
+    `loss` is the objective, of summaries alone the mean over its `tokens`, in nats; `losses`: where a scorer learns,
+    each of `Objective.parts` before any weight. `gradient_norm` is taken before clipping. `optimise` counts `step` from
+    0 and knows no epochs; of `Trainer`, `step` is how many steps are done, and `epoch` counts from 0.
     """
 
     step: int
@@ -62,6 +62,7 @@ class StepReport:
     learning_rate: float
     epoch: int = 0
     examples_per_s: float = 0.0
+    losses: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -147,15 +148,19 @@ def update(
         parameters["lr"] = rate * parameters.get("scale", 1.0)
     model.train()
     optimizer.zero_grad(set_to_none=True)
-    losses = []
+    losses: list[Tensor] = []
+    parts: dict[str, Tensor] = {}
     for number, batch in enumerate(micro_batches, start=1):
         with _gradients_stay_here(model, number < len(micro_batches)):
             with torch.autocast(batch["labels"].device.type, torch.bfloat16, enabled=rule.bf16):
                 found = model(**model_inputs(batch, rule.objective))
-            loss = micro_batch_loss(found, batch, rule.objective, rule.label_smoothing, tokens, videos) * group.size
+            loss, told = micro_batch_loss(found, batch, rule.objective, rule.label_smoothing, tokens, videos)
+            loss = loss * group.size
             loss.backward()  # type: ignore[no-untyped-call]
         losses.append(loss.detach())
-    (total,) = group.total(float(torch.stack(losses).double().sum()) / group.size)
+        parts = {name: told[name] + parts.get(name, 0.0) for name in rule.objective.parts}
+    mine = float(torch.stack(losses).double().sum()) / group.size, *(float(part) for part in parts.values())
+    total, *each = group.total(*mine)
     norm = _clip(model, rule.clip_norm)
     if not (math.isfinite(total) and math.isfinite(norm)):
         raise TrainingDivergedError(
@@ -163,7 +168,7 @@ def update(
             f"(now {rate:.2g}) or look for values that are not finite in the batch"
         )
     optimizer.step()
-    return StepReport(step, total, tokens, norm, rate)
+    return StepReport(step, total, tokens, norm, rate, losses=dict(zip(parts, each, strict=True)))
 
 
 def _gradients_stay_here(model: nn.Module, more_come: bool) -> AbstractContextManager[None]:

@@ -5,6 +5,7 @@ B batch, T frames, V visual width, L tokens of the summary. Source of the losses
 video without frames has loss 0.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
@@ -34,6 +35,12 @@ class VideoLoss(Config):
     budget: float = Field(default=10.0, ge=0)
     budget_share: float = Field(default=0.15, gt=0, lt=1)
 
+    @property
+    def weights(self) -> dict[str, float]:
+        """Each loss that is taken, and what it weighs."""
+        by_mode = ("budget",) if self.mode == "unsupervised" else ("correlation", "keyframes")
+        return {name: getattr(self, name) for name in ("diversity", "reconstruction", *by_mode)}
+
 
 def token_loss(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """Cross-entropy summed over the tokens that are not padding; (B, L, vocabulary) and (B, L) give a scalar."""
@@ -49,19 +56,36 @@ def token_loss(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> 
 def video_loss(
     config: VideoLoss, logits: Tensor, rebuilt: Tensor, frames: Tensor, frame_mask: Tensor, marks: Tensor | None
 ) -> Tensor:
-    """The weighted sum, (B,): logits (B, T), `rebuilt` and `frames` (B, T, V), `frame_mask` (B, T), `marks` (B, T).
+    """The weighted sum of `video_losses`, whose arguments these are: (B,)."""
+    return weighted(config, video_losses(config, logits, rebuilt, frames, frame_mask, marks))
+
+
+def video_losses(
+    config: VideoLoss, logits: Tensor, rebuilt: Tensor, frames: Tensor, frame_mask: Tensor, marks: Tensor | None
+) -> dict[str, Tensor]:
+    """Each of `config.weights`, (B,): logits (B, T), `rebuilt`, `frames` (B, T, V), `frame_mask` and `marks` (B, T).
 
     Raises: ValueError in supervised mode without marks.
     """
     scores = logits.sigmoid()
-    loss = config.diversity * diversity_loss(scores, frames, frame_mask)
-    loss = loss + config.reconstruction * reconstruction_loss(scores, frames, rebuilt, frame_mask)
+    found = {
+        "diversity": diversity_loss(scores, frames, frame_mask),
+        "reconstruction": reconstruction_loss(scores, frames, rebuilt, frame_mask),
+    }
     if config.mode == "unsupervised":
-        return loss + config.budget * budget_loss(scores, frame_mask, config.budget_share)
+        return found | {"budget": budget_loss(scores, frame_mask, config.budget_share)}
     if marks is None:
         raise ValueError("supervised scoring needs marks of annotators")
-    loss = loss + config.correlation * correlation_loss(logits, marks, frame_mask)
-    return loss + config.keyframes * keyframe_loss(logits, marks, frame_mask)
+    correlation = correlation_loss(logits, marks, frame_mask)
+    return found | {"correlation": correlation, "keyframes": keyframe_loss(logits, marks, frame_mask)}
+
+
+def weighted(config: VideoLoss, found: Mapping[str, Tensor]) -> Tensor:
+    """The losses of `video_losses` in one, by their weights."""
+    first, *more = (weight * found[name] for name, weight in config.weights.items())
+    for each in more:
+        first = first + each
+    return first
 
 
 def keyframe_loss(logits: Tensor, marks: Tensor, frame_mask: Tensor) -> Tensor:

@@ -10,9 +10,10 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from clipsum.config import Config
-from clipsum.models.batch import Item
-from clipsum.training.losses import VideoLoss, token_loss, video_loss
+from clipsum.models.batch import IGNORED_LABEL, Item
+from clipsum.training.losses import VideoLoss, token_loss, video_losses, weighted
 
+TEXT, VIDEO = "text", "video"
 _FOR_THE_LOSS = frozenset({"marks", "marked"})
 
 
@@ -36,6 +37,34 @@ class Objective(Config):
             raise ValueError("lambda_text and lambda_video are both 0: nothing would be learned")
         return self
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Of what the loss is made, where a scorer learns: that of each head, then of which the video's is."""
+        if not self.lambda_video:
+            return ()
+        return (*((TEXT,) if self.lambda_text else ()), VIDEO, *self.video.weights)
+
+    @property
+    def needs_marks(self) -> bool:
+        """Whether the scorer learns from what people marked, and from nothing else."""
+        return self.lambda_video > 0 and self.video.mode == "supervised"
+
+    def check_metric(self, metric: str) -> None:
+        """Raise ValueError where it is of a head that does not learn."""
+        of_text = metric.startswith("rouge")
+        if not of_text and not self.lambda_video:
+            raise ValueError(f"validation.metric={metric} needs a scorer that learns: set objective.lambda_video=1")
+        if of_text and not self.lambda_text:
+            raise ValueError(
+                f"validation.metric={metric} scores summaries, and objective.lambda_text=0 learns from none: set "
+                "validation.metric=tau, or frame_loss where nobody marked the validation videos"
+            )
+
+    def teaches(self, item: Item) -> bool:
+        """Whether a head learns from this item: from its summary, from its marks, or from those of a query of it."""
+        written = self.lambda_text > 0 and tokens_of(item) > 0
+        return written or self.scores(item) or (bool(item.queries) and self.needs_marks and item.vectors is not None)
+
     def scores(self, item: Item) -> bool:
         """Whether the loss of frame scores is taken of this item."""
         if not self.lambda_video or item.vectors is None or not len(item.vectors):
@@ -56,6 +85,17 @@ class Objective(Config):
 
 
 TEXT_ALONE = Objective()
+_LOWER_IS_BETTER = frozenset({"frame_loss"})
+
+
+def is_better(metric: str, now: Mapping[str, float], best: float | None) -> bool:
+    """Whether what a validation gave for the metric is better than the best so far, if there is one."""
+    return best is None or (now[metric] < best if metric in _LOWER_IS_BETTER else now[metric] > best)
+
+
+def tokens_of(item: Item) -> int:
+    """How many tokens its summary has: the loss of the text is taken of so many."""
+    return sum(label != IGNORED_LABEL for label in item.labels or ())
 
 
 def model_inputs(batch: Mapping[str, Tensor], objective: Objective) -> dict[str, Tensor]:
@@ -66,27 +106,32 @@ def model_inputs(batch: Mapping[str, Tensor], objective: Objective) -> dict[str,
 
 def micro_batch_loss(
     found: Any, batch: Mapping[str, Tensor], objective: Objective, label_smoothing: float, tokens: int, videos: int
-) -> Tensor:
+) -> tuple[Tensor, dict[str, Tensor]]:
     """What a micro-batch adds to the loss of a step of so many `tokens` and of so many scored `videos`.
 
+    And what it adds to each of `objective.parts`, as it is before any weight, without gradients.
     `found`: what the model gave for `model_inputs`.
     """
-    parts = []
+    losses, parts = [], {}
     if objective.lambda_text:
-        summed = token_loss(found.logits, batch["labels"], label_smoothing)
-        parts.append(summed * objective.lambda_text / max(1, tokens))
+        mean = token_loss(found.logits, batch["labels"], label_smoothing) * objective.lambda_text / max(1, tokens)
+        losses.append(mean)
+        parts[TEXT] = mean.detach() / objective.lambda_text
     if objective.lambda_video:
-        parts.append(_frames_loss(found, batch, objective.video) * objective.lambda_video / max(1, videos))
-    return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+        own = frame_losses(found, batch, objective.video)
+        losses.append(weighted(objective.video, own).sum() * objective.lambda_video / max(1, videos))
+        parts |= {name: each.detach().sum() / max(1, videos) for name, each in own.items()}
+        parts[VIDEO] = losses[-1].detach() / objective.lambda_video
+    return losses[0] if len(losses) == 1 else losses[0] + losses[1], parts
 
 
-def _frames_loss(found: Any, batch: Mapping[str, Tensor], config: VideoLoss) -> Tensor:
-    """The loss of frame scores, summed over the videos of a micro-batch that have one."""
+def frame_losses(found: Any, batch: Mapping[str, Tensor], config: VideoLoss) -> dict[str, Tensor]:
+    """Each loss of frame scores of the videos of a micro-batch, (B,): 0 where it is not taken of a video."""
     logits, rebuilt = found.frame_logits.float(), found.rebuilt.float()
     scored = batch.get("frame_mask") if config.mode == "unsupervised" else batch.get("marked")
     if scored is None or "frames" not in batch:
-        nothing: Tensor = (logits.sum() + rebuilt.sum()) * 0.0
-        return nothing  # workers wait for the gradient of every weight
-    each = video_loss(config, logits, rebuilt, batch["frames"], batch["frame_mask"], batch.get("marks"))
-    summed: Tensor = (each * (scored.any(dim=1) if scored.ndim == 2 else scored)).sum()
-    return summed
+        nothing: Tensor = (logits.sum(dim=1) + rebuilt.sum(dim=(1, 2))) * 0.0
+        return dict.fromkeys(config.weights, nothing)  # workers wait for the gradient of every weight
+    each = video_losses(config, logits, rebuilt, batch["frames"], batch["frame_mask"], batch.get("marks"))
+    taken = scored.any(dim=1) if scored.ndim == 2 else scored
+    return {name: loss * taken for name, loss in each.items()}

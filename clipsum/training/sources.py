@@ -12,8 +12,9 @@ from clipsum.datasets.marks import Marks
 from clipsum.errors import UsageError
 from clipsum.models.bundle import Bundle
 from clipsum.training.config import TrainConfig
-from clipsum.training.examples import sizes_of, without_pixels
+from clipsum.training.examples import ids_of, sizes_of, without_pixels
 from clipsum.training.feed import Stream
+from clipsum.training.labels import Labelled, check_labels
 from clipsum.training.workers import Group
 
 
@@ -47,12 +48,17 @@ def check_data(config: TrainConfig, base: Bundle, data: TrainData, group: Group)
     if config.encoder_finetune.layers:
         for name, videos in data.stored.items():
             _check_pixels(name, videos)
-    _check_marks(config, data)
+    for name, videos in data.stored.items():
+        if not len(videos):
+            raise UsageError(
+                f"split '{name}' is empty: give the manifest a column 'split' with such videos, embed it again"
+            )
+    check_labels(config, {name: _labelled(videos) for name, videos in data.stored.items()}, data.marks)
     widths = {width for name, videos in data.stored.items() for width in _check_part(name, videos, base)}
     if len(widths) > 1:
         one, other = sorted(widths)[:2]
         raise UsageError(f"embeddings of width {one} and of width {other} are mixed: embed all with one bundle")
-    if isinstance(data.train, Sequence) and (both := set(_ids(data.train)) & set(_ids(data.validation))):
+    if isinstance(data.train, Sequence) and (both := set(ids_of(data.train)) & set(ids_of(data.validation))):
         raise UsageError(
             f"videos in both the training and the validation split: {len(both):,}, the first is '{min(both)}': "
             "a video belongs to one split"
@@ -65,6 +71,13 @@ def seen(videos: Sequence[Embedded], pixels: bool) -> Sequence[Embedded]:
     return videos.bare() if isinstance(videos, EmbeddedSet) and not pixels else videos
 
 
+def with_summaries(videos: Sequence[Embedded]) -> Sequence[Embedded]:
+    """Those that have a reference, in their order."""
+    if isinstance(videos, EmbeddedSet):
+        return videos.select(np.flatnonzero(videos.sizes().summary > 0))
+    return [video for video in videos if video.summary]
+
+
 def identity(data: TrainData) -> str:
     """Which videos in which order, in one line: another one, another run."""
     if not isinstance(data.train, Sequence):
@@ -72,7 +85,7 @@ def identity(data: TrainData) -> str:
     digest = hashlib.sha256()
     for videos in data.stored.values():
         sizes = sizes_of(videos)
-        digest.update("\n".join([*_ids(videos), ""]).encode())
+        digest.update("\n".join([*ids_of(videos), ""]).encode())
         digest.update(np.stack([sizes.frames, sizes.text, sizes.summary]).tobytes())
         digest.update("\n".join([*_summaries(videos), ""]).encode())
     return f"{len(data.train)} videos, {len(data.validation)} for validation, {digest.hexdigest()[:12]}"
@@ -80,19 +93,6 @@ def identity(data: TrainData) -> str:
 
 def _check_part(name: str, videos: Sequence[Embedded], base: Bundle) -> set[int]:
     """The widths that there are."""
-    if not len(videos):
-        raise UsageError(
-            f"split '{name}' is empty: give the manifest a column 'split' with such videos, embed it again"
-        )
-    sizes = sizes_of(videos)
-    without = np.flatnonzero(sizes.summary == 0)
-    if len(without) == len(videos):
-        raise UsageError(f"no video of split '{name}' has a summary: the manifest needs a column 'summary'")
-    if len(without):
-        raise UsageError(
-            f"{len(without)} of {len(videos)} videos of split '{name}' have no summary, the first is "
-            f"'{videos[int(without[0])].video_id}': fill the manifest's column 'summary', or take them out of the split"
-        )
     kinds, widths = _kinds(videos)
     manifest = base.manifest
     wanted = Kind(manifest.fingerprint, str(manifest.sampling), manifest.seek)
@@ -106,24 +106,8 @@ def _check_part(name: str, videos: Sequence[Embedded], base: Bundle) -> set[int]
     return widths
 
 
-def _check_marks(config: TrainConfig, data: TrainData) -> None:
-    """Refuse videos of which none is marked, where the scorer is to learn from marks."""
-    objective = config.objective
-    if not objective.lambda_video:
-        return
-    judged = {video_id for video_id, marks in data.marks.items() if marks.importance is not None}
-    if config.validation.metric == "tau" and not judged & set(_ids(data.validation)):
-        raise UsageError(
-            f"validation.metric=tau compares with marks, and none of {len(data.validation)} validation videos has any: "
-            "name the manifest that has them with --set marks=FILE"
-        )
-    if objective.video.mode == "unsupervised" or not isinstance(data.train, Sequence):
-        return
-    if not set(_ids(data.train)) & set(data.marks):
-        raise UsageError(
-            f"objective.video.mode=supervised learns from marks, and none of {len(data.train)} training videos has "
-            "any: name the manifest that has them with --set marks=FILE, or take objective.video.mode=unsupervised"
-        )
+def _labelled(videos: Sequence[Embedded]) -> Labelled:
+    return Labelled(ids_of(videos), sizes_of(videos).summary > 0)
 
 
 def _check_pixels(name: str, videos: Sequence[Embedded]) -> None:
@@ -149,7 +133,3 @@ def _kinds(videos: Sequence[Embedded]) -> tuple[set[Kind], set[int]]:
 def _summaries(videos: Sequence[Embedded]) -> list[str]:
     found = videos.summaries if isinstance(videos, EmbeddedSet) else [video.summary for video in videos]
     return [summary or "" for summary in found]
-
-
-def _ids(videos: Sequence[Embedded]) -> list[str]:
-    return videos.video_ids if isinstance(videos, EmbeddedSet) else [video.video_id for video in videos]

@@ -19,14 +19,15 @@ from clipsum.models.bundle import Bundle, CarriedEncoder, save_bundle
 from clipsum.training.card import card
 from clipsum.training.checkpoint import STATE, Origin, Progress, read_progress, read_tensors, write_state
 from clipsum.training.config import TrainConfig
-from clipsum.training.examples import Examples, ItemReader
-from clipsum.training.feed import Feed, Share, StoredFeed, Stream, StreamFeed
+from clipsum.training.examples import ItemReader
+from clipsum.training.feed import Share, Stream, open_feed
 from clipsum.training.frame_validation import FrameValidator, with_threshold
 from clipsum.training.learner import Learner
 from clipsum.training.loop import StepReport, TrainingDivergedError
+from clipsum.training.objective import is_better
 from clipsum.training.revision import git_revision
 from clipsum.training.scoring import Scoring
-from clipsum.training.sources import TrainData, check_data, identity, seen
+from clipsum.training.sources import TrainData, check_data, identity, seen, with_summaries
 from clipsum.training.validation import Scored, ValidationReport, Validator, means
 from clipsum.training.workers import SOLO, Group
 
@@ -53,12 +54,15 @@ class Trainer:
         scoring = Scoring(base.encoder(), data.marks, config.sees) if config.objective.lambda_video else None
         reader = ItemReader(base.tokenizer, config.sees, self._learner.model.config, kind, pixels)
         scoring_reader = replace(reader, scoring=scoring)
-        self._feed, left_out = _feed(data, scoring_reader, config, group)
+        train = seen(data.train, pixels) if isinstance(data.train, Sequence) else data.train
+        self._feed, left_out = open_feed(train, data.marks, scoring_reader, config, group)
         bf16 = config.precision == "bf16"
         videos, batch = seen(data.validation, pixels), self._learner.batch
-        self._validator = Validator(videos, reader, config.validation.batch_size, group, device, batch, bf16)
         shared = config.validation.batch_size, group, device
-        self._frames = FrameValidator(videos, data.marks, scoring_reader, *shared) if scoring else None
+        self._told = with_summaries(videos) if config.objective.lambda_text else ()
+        self._validator = Validator(self._told, reader, *shared, batch, bf16)
+        loss = config.objective.video
+        self._frames = FrameValidator(videos, data.marks, scoring_reader, *shared, loss) if scoring else None
         self._origin = Origin(config, base.bundle_id, identity(data))
         self.trained_parameters = self._learner.trained_parameters
         learning = [str(self._learner.tower)] if self._learner.tower else []
@@ -127,11 +131,10 @@ class Trainer:
     def _validate(self) -> ValidationReport:
         at, config = self.progress, self.config.validation
         model = self._learner.plain()
-        scored = self._validator.score(model)
-        at.metrics, at.validated = means(scored), at.step
+        scored = self._validator.score(model) if self._told else []
+        at.metrics, at.validated = means(scored) if scored else {}, at.step
         at.metrics |= self._frames.metrics(model) if self._frames else {}
-        best = at.best is None or at.metrics[config.metric] > at.best
-        if best:
+        if best := is_better(config.metric, at.metrics, at.best):
             at.best, at.best_step = at.metrics[config.metric], at.step
         at.since_best = 0 if best else at.since_best + 1
         at.stopped = config.patience is not None and at.since_best >= config.patience
@@ -141,7 +144,7 @@ class Trainer:
     def _samples(self, scored: Sequence[Scored]) -> list[tuple[str, str, str]]:
         count = min(self.config.validation.samples, len(scored))
         places = [number * len(scored) // count for number in range(count)]
-        videos = [self.data.validation[place] for place in places]
+        videos = [self._told[place] for place in places]
         return [(v.video_id, v.summary or "", scored[p].summary) for v, p in zip(videos, places, strict=True)]
 
     def save(self, folder: Path) -> None:
@@ -190,15 +193,6 @@ class Trainer:
         """
         self.progress, self._next = read_progress(folder, self._origin), None
         self._learner.load(folder, read_tensors(folder))
-
-
-def _feed(data: TrainData, reader: ItemReader, config: TrainConfig, group: Group) -> tuple[Feed, list[str]]:
-    """Where steps come from, and lines for people about it."""
-    if not isinstance(data.train, Sequence):
-        return StreamFeed(data.train, reader, config, group), []
-    examples = Examples(seen(data.train, reader.pixels), reader)
-    lines = [f"{examples.left_out} training videos have neither words nor frames to learn from: left out"]
-    return StoredFeed(examples, config, group), lines if examples.left_out else []
 
 
 def _total_steps(config: TrainConfig, steps_per_epoch: int) -> int:

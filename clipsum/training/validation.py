@@ -30,10 +30,11 @@ class Scored:
 
 @dataclass(frozen=True)
 class ValidationReport:
-    """Summaries of every validation video, scored, after `step` steps; `epoch` is how many epochs are whole.
+    """Summaries of the validation videos that have a reference, scored, after `step` steps.
 
-    `metrics`: rouge1, rouge2, rougeL (points, 0 to 100), and `loss`, the mean cross-entropy of a reference's token in
-    nats. `samples`: (video_id, reference, summary). `best`: the metric of the configuration has its highest value so
+    `epoch`: how many epochs are whole. `metrics`: rouge1, rouge2, rougeL (points, 0 to 100), and `loss`, the mean
+    cross-entropy of a reference's token in nats, where summaries are learned; those of `FrameValidator`, where frame
+    scores are. `samples`: (video_id, reference, summary). `best`: the metric of the configuration has its best value so
     far. `stop`: patience is at its end, the run with it. `failures`: reason -> how many videos of a stream failed to
     come since the validation before.
     """

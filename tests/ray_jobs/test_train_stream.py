@@ -68,5 +68,5 @@ def test_a_video_without_a_reference_is_refused_by_name(listing, bundle, tmp_pat
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert run(call(path, tmp_path / "run", bundle, settings=SETTINGS)) == 2
     said = capsys.readouterr().err
-    assert "1 of 7 videos for train have no summary, the first is 't4'" in said
+    assert "1 of 7 videos of split 'train' have no summary, the first is 't4'" in said
     assert said.count("\n") == 1

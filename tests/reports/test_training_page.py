@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from clipsum.reports.training_page import history_of, render_training, samples_of
+from clipsum.reports.training_charts import history_of
+from clipsum.reports.training_page import render_training, samples_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 BAD = "\"'><img src=x onerror=dialog(1)></style><script>window.pwned=1</script>{{7*7}}"

@@ -1,5 +1,7 @@
 """Training the scorer: alone, beside the summaries, from marks and without any."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -19,7 +21,17 @@ from tests.training.runs import PLAIN, changed, data_of, losses, make_base, spli
 SCORER = ScorerConfig(layers=1, ffn=32)
 MODEL = ModelChanges(dropout=0.0, bart_dropout=0.0, scorer=SCORER)
 JOINT = changed(model=MODEL, objective=Objective(lambda_video=2.0, query_share=0.0))
-APART = changed(JOINT, objective=Objective(lambda_text=0.0, lambda_video=1.0, query_share=0.0))
+
+
+def _chosen_by(metric):
+    return {**PLAIN.validation.model_dump(), "metric": metric}
+
+
+APART = changed(
+    JOINT,
+    objective=Objective(lambda_text=0.0, lambda_video=1.0, query_share=0.0),
+    validation=_chosen_by("frame_loss"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +49,8 @@ def _marked(video):
 
 def _data(base, marked=True, **options):
     data = data_of(base, **options)
-    return TrainData(data.train, data.validation, "", {v.video_id: _marked(v) for v in data.train} if marked else {})
+    every = [*data.train, *data.validation]
+    return TrainData(data.train, data.validation, "", {v.video_id: _marked(v) for v in every} if marked else {})
 
 
 def _weights(run, part):
@@ -64,7 +77,9 @@ def _run(base, config, data=None):
     ],
 )
 def test_the_heads_learn_that_the_objective_weighs_and_the_temporal_encoder_with_either(base, objective, heads):
-    _, _, moved = _run(base, changed(JOINT, objective=objective, max_steps=2))
+    metric = "rouge2" if objective.lambda_text else "frame_loss"
+    config = changed(JOINT, objective=objective, max_steps=2, validation=_chosen_by(metric))
+    _, _, moved = _run(base, config)
     assert {part for part, did in moved.items() if did} == heads
 
 
@@ -87,7 +102,9 @@ def test_the_joint_loss_is_the_weighted_sum_of_the_losses_of_each_head(base):
     steps = {}
     for name, lambdas in {"text": (1, 0), "video": (0, 1), "both": (0.5, 3)}.items():
         objective = Objective(lambda_text=lambdas[0], lambda_video=lambdas[1], query_share=0.0)
-        steps[name] = losses(_run(base, changed(JOINT, objective=objective, max_steps=1))[1])[0]
+        metric = "rouge2" if objective.lambda_text else "frame_loss"
+        config = changed(JOINT, objective=objective, max_steps=1, validation=_chosen_by(metric))
+        steps[name] = losses(_run(base, config)[1])[0]
     assert steps["both"] == pytest.approx(0.5 * steps["text"] + 3 * steps["video"], rel=1e-5)
 
 
@@ -106,7 +123,7 @@ def test_a_step_is_the_same_however_it_is_cut_where_some_videos_have_no_marks_or
 def test_unsupervised_training_needs_no_marks_and_holds_the_mean_score_at_the_budget(base):
     video = VideoLoss(mode="unsupervised", diversity=1.0, reconstruction=1.0, budget_share=0.3)
     objective = Objective(lambda_text=0, lambda_video=1, video=video)
-    run, _, _ = _run(base, changed(JOINT, objective=objective, max_steps=60), _data(base, marked=False))
+    run, _, _ = _run(base, changed(APART, objective=objective, max_steps=60), _data(base, marked=False))
     model = run._learner.plain()
     means = []
     for each in run.data.train:
@@ -136,23 +153,21 @@ def test_items_carry_the_guide_of_the_transcript_the_marks_and_each_query_with_i
 
 def test_the_model_is_chosen_by_the_agreement_of_its_scores_with_the_marks_of_validation_videos(base):
     data = _data(base)
-    marks = {**data.marks, **{video.video_id: _marked(video) for video in data.validation}}
     config = changed(APART, max_steps=60, validation={"every_epochs": None, "every_steps": 30, "metric": "tau"})
-    reports = list(trainer(base, config, TrainData(data.train, data.validation, "", marks)).run())
+    reports = list(trainer(base, config, data).run())
     taus = [report.metrics["tau"] for report in reports if isinstance(report, ValidationReport)]
     assert len(taus) == 2
     assert 30 < max(taus) <= 100
+    taught = {video.video_id: data.marks[video.video_id] for video in data.train}
     with pytest.raises(UsageError, match="none of 4 validation videos has any"):
-        trainer(base, config, data)
+        trainer(base, config, replace(data, marks=taught))
 
 
 def test_the_threshold_of_matched_is_that_of_the_validation_queries_and_travels_in_the_bundle(base, tmp_path):
     from clipsum.models.bundle import read_manifest
 
-    data = _data(base)
-    marks = {**data.marks, **{video.video_id: _marked(video) for video in data.validation}}
     config = changed(APART, max_steps=2, validation={"every_epochs": None, "every_steps": 2, "metric": "tau"})
-    run = trainer(base, config, TrainData(data.train, data.validation, "", marks))
+    run = trainer(base, config, _data(base))
     (validated,) = (report for report in run.run() if isinstance(report, ValidationReport))
     assert 50 <= validated.metrics["match"] <= 100
     run.write_bundle(str(tmp_path / "trained"))
@@ -163,14 +178,12 @@ def test_the_threshold_of_matched_is_that_of_the_validation_queries_and_travels_
 
 @pytest.mark.parametrize("name", ["highlights", "clip-it", "clip-it-unsupervised", "videoxum-tt", "videoxum-tt-ca-la"])
 def test_each_named_recipe_of_frame_scores_trains_a_step(base, name):
-    data = _data(base, train=4)
-    marks = {**data.marks, **{video.video_id: _marked(video) for video in data.validation}}
     small = {"num_beams": 1, "min_length": 2, "max_tokens": 8}
     words = [f"model.generation.{key}={value}" for key, value in small.items()]
     if name.startswith("videoxum"):
         words += ["model.temporal_width=48", "model.temporal_ffn=32", "model.scorer.ffn=32"]
     config = configure(name, overrides=[*words, "max_steps=1", "epochs=1", "batch_size=4"])
-    steps, (validated,) = split_reports(trainer(base, config, TrainData(data.train, data.validation, "", marks)).run())
+    steps, (validated,) = split_reports(trainer(base, config, _data(base, train=4)).run())
     assert len(steps) == 1
     assert "tau" in validated.metrics
 
