@@ -22,8 +22,9 @@ def score_frames(files: Sequence[str], name: str, as_json: bool) -> int:
     protocol = next((known for known in frames.PROTOCOLS if known == name), None)
     if protocol is None:
         raise one_of(name, frames.PROTOCOLS, "--protocol")
-    videos = frames.score_frames(read_frame_scores(files, frames.needs_shots(protocol)), protocol)
-    told = frames.protocol_of(protocol)
+    given = read_frame_scores(files, frames.needs_shots(protocol))
+    videos = frames.score_frames(given, protocol)
+    told = frames.protocol_of(protocol, without_scores=sum(not video.has_user_scores for video in given))
     if as_json:
         print(json.dumps(_as_json(videos, told), indent=2))
         return 0

@@ -73,7 +73,8 @@ def _annotated(video: Opinions, dataset: Own, split: Split) -> Annotated:
     at = np.minimum((np.arange(seconds) + 0.5) / video.duration_s * frames, frames - 1).astype(np.intp)
     scores = video.user_scores[:, at]
     marks = ("importance", scores) if dataset == "tvsum" else ("vsum_onehot", scores > 0)
-    more: dict[str, Any] = {"duration": video.duration_s, marks[0]: marks[1].astype(int).tolist()}
+    said = marks[1].astype(int).tolist()
+    more: dict[str, Any] = {"benchmark": dataset, "duration": video.duration_s, marks[0]: said}
     return Annotated(video.video_id, split, more=more)
 
 

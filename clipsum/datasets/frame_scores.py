@@ -3,12 +3,13 @@
 importance_scores (T,)     what the system thinks of each frame
 shot_lengths      (S,)     frames of each shot, their sum T; protocols that select frames do without
 user_summary      (U, T)   0 or 1: what each user would keep
-user_scores       (U, T)   optional: what each user gave each frame, as in TVSum; correlations are with it
+user_scores       (U, T)   optional: what each user gave each frame, as in TVSum; correlations are with it, and with
+                           user_summary where it is missing, which is said
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,17 @@ WHAT = "--frames"
 
 @dataclass(frozen=True, repr=False)
 class ScoredVideo:
-    """Scores (T,), shot lengths (S,) or None, user summaries (U, T) and what the users gave (U, T), of one video."""
+    """Scores (T,), shot lengths (S,) or None, user summaries (U, T) and what the users gave (U, T), of one video.
+
+    `has_user_scores`: what they gave is their own; else the summaries stand in for it.
+    """
 
     video_id: str
     scores: NDArray[np.float64]
     shot_lengths: NDArray[np.intp] | None
     user_summary: NDArray[np.bool_]
     user_scores: NDArray[np.float64]
+    has_user_scores: bool = True
 
     def __repr__(self) -> str:
         return f"ScoredVideo({self.video_id!r}, user_summary={self.user_summary.shape})"
@@ -58,12 +63,13 @@ def _video(group: Any, name: str, place: str, need_shots: bool) -> ScoredVideo:
         raise UsageError(f"{where} is no group: give one for each video")
     scores = array_of(group, "importance_scores", where, 1)
     users = array_of(group, "user_summary", where, 2, "a row for each user")
-    given = array_of(group, "user_scores", where, 2, "a row for each user") if "user_scores" in group else users
+    has_scores = "user_scores" in group
+    given = array_of(group, "user_scores", where, 2, "a row for each user") if has_scores else users
     for what, rows in (("user_summary", users), ("user_scores", given)):
         if rows.shape[1] != len(scores):
             raise UsageError(f"{where}: {what} has {rows.shape[1]:,} frames, importance_scores {len(scores):,}")
     shots = _shots(group, where, len(scores)) if need_shots else None
-    return ScoredVideo(name, scores, shots, users > 0, given)
+    return ScoredVideo(name, scores, shots, users > 0, given, has_scores)
 
 
 def _shots(group: Any, where: str, frames: int) -> NDArray[np.intp]:
@@ -83,5 +89,4 @@ def in_order(name: str) -> tuple[str, int, str]:
 
 
 def _renamed(video: ScoredVideo, place: str) -> ScoredVideo:
-    name = f"{place.rsplit('/', 1)[-1]}/{video.video_id}"
-    return ScoredVideo(name, video.scores, video.shot_lengths, video.user_summary, video.user_scores)
+    return replace(video, video_id=f"{place.rsplit('/', 1)[-1]}/{video.video_id}")

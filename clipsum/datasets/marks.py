@@ -3,13 +3,14 @@
 A annotators, N seconds, T frames. Read from the manifest that the videos were listed by, by video id:
 `importance` (A, N) of 1 to 5 (the toy kitchen), or `vsum_onehot` (A, N) of 0 and 1 at 1 fps (VideoXum);
 `queries` [{"query", "segments": [[start_s, end_s], …]}]: without a segment nothing in the video answers it.
+`benchmark` "tvsum" or "summe": its papers' own protocol measures the scores; VideoXum's does where there is none.
 Bound: the marks of every video, A * N bytes each, and, while it is read, the manifest itself.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from clipsum import storage
 from clipsum.errors import ItemError, UsageError
 
 SCALE = 1, 5  # of `importance`, TVSum's
+Benchmark = Literal["tvsum", "summe"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Marks:
     lowest: int = 0
     highest: int = 1
     queries: tuple[AskedQuery, ...] = ()
+    benchmark: Benchmark | None = None
 
     def __repr__(self) -> str:
         shape = None if self.importance is None else self.importance.shape
@@ -96,10 +99,13 @@ def read_marks(place: str, may_be_none: bool = False) -> dict[str, Marks]:
 
 def _marks(row: Mapping[str, Any]) -> Marks:
     queries = tuple(AskedQuery(str(each["query"]), _segments(each["segments"])) for each in row.get("queries") or ())
+    benchmark = row.get("benchmark")
+    if benchmark not in (None, *get_args(Benchmark)):
+        raise ValueError(f"benchmark is '{benchmark}', expected one of: {', '.join(get_args(Benchmark))}")
     if (given := row.get("importance")) is not None:
-        return Marks(_importance(given, "importance", *SCALE), *SCALE, queries)
+        return Marks(_importance(given, "importance", *SCALE), *SCALE, queries, benchmark)
     if (chosen := row.get("vsum_onehot")) is not None:
-        return Marks(_importance(chosen, "vsum_onehot", 0, 1), 0, 1, queries)
+        return Marks(_importance(chosen, "vsum_onehot", 0, 1), 0, 1, queries, benchmark)
     return Marks(queries=queries)
 
 

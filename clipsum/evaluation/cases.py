@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from clipsum.datasets.embedded import Embedded
 from clipsum.datasets.marks import Marks
 from clipsum.highlights.moments import MomentFinder, Watched
+from clipsum.highlights.segmentation import change_points
 from clipsum.models.summarize import Summarizer
 from clipsum.records import Evidence, Moments, Summary
 
@@ -19,7 +20,8 @@ class Case:
     """A video, what was written about it, and what should have been; `split` "" where it was given none.
 
     `seconds`: stage -> seconds that it took for this video, for the stages that are known. `frame_scores` (T,) at
-    `frame_times_s`, where the bundle has a scorer and people marked the video: `marks`.
+    `frame_times_s`, where the bundle has a scorer and people marked the video: `marks`. `shot_starts`: the frames at
+    which shots begin but the first, where they are known.
     """
 
     video_id: str
@@ -33,6 +35,7 @@ class Case:
     frame_times_s: Sequence[float] = ()
     frame_scores: Sequence[float] = ()
     marks: Marks | None = None
+    shot_starts: Sequence[int] | None = None
 
     @property
     def has_reference(self) -> bool:
@@ -75,8 +78,17 @@ def write_cases(
                 frame_times_s=video.embeddings.times_s.tolist() if moments else (),
                 frame_scores=moments.frame_scores if moments else (),
                 marks=(marks or {}).get(video.video_id),
+                shot_starts=_shot_starts(video, moments),
             )
         on_done(len(chunk))
+
+
+def _shot_starts(video: Embedded, moments: Moments | None) -> list[int] | None:
+    """As they were for its highlights, if it has any."""
+    if moments is None or not moments.highlights:
+        return None
+    found: list[int] = change_points(video.embeddings.vectors).tolist()
+    return found
 
 
 def _moments(

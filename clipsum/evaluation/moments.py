@@ -1,19 +1,32 @@
 """How well scores of frames agree with what people marked, second by second: figures, random floor, human ceiling.
 
-A person of the 1 to 5 kind chose the 15 % of the seconds that they gave most; who marked 0 or 1 chose what is 1.
-A annotators, N seconds, T frames.
+A benchmark has the figures that its papers print, under its own name: TVSum the mean of the people's F1 and SumMe the
+best, over shots of the embeddings by kernel temporal segmentation. All else has those of VideoXum's protocol, where a
+person of the 1 to 5 kind chose the 15 % of the seconds that they gave most; who marked 0 or 1 chose what is 1.
+A annotators, N seconds, T frames, S shots.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clipsum.datasets.frame_scores import ScoredVideo
+from clipsum.datasets.marks import Benchmark, Marks
 from clipsum.evaluation.cases import Case
 from clipsum.highlights.select import BUDGET, top_fraction
 from clipsum.metrics.bootstrap import Estimate
-from clipsum.metrics.frames import Figure, mean_figures, protocol_of, score_frames
+from clipsum.metrics.frames import (
+    CHOICES_ALONE,
+    HEADLINE,
+    Figure,
+    mean_figures,
+    protocol_of,
+    score_frames,
+    selected_shots,
+    shots_mask,
+)
 
 LABELS = {
     "f1_mean": "moments: F1, mean of people",
@@ -21,30 +34,64 @@ LABELS = {
     "rho_per_user": "moments: 100 ρ, per person",
     "tau_mean_user": "moments: 100 τ, mean of people",
 }
+NAMES: dict[Benchmark, str] = {"tvsum": "TVSum", "summe": "SumMe"}
+_OWN = {
+    "f1_mean": "F1, mean of people",
+    "f1_max": "F1, best person",
+    "tau_per_user": "100 τ, per person",
+    "rho_per_user": "100 ρ, per person",
+}
 FLOOR, CEILING = "moments|random|", "moments|people|"
 Moments = Mapping[str, tuple[Estimate, Figure]]
 
 
 def scored_seconds(case: Case) -> ScoredVideo | None:
-    """The case second by second: each has the score of the nearest frame. None where scores or marks are lacking."""
+    """The case second by second: each has the score of the nearest frame. None where scores or marks are lacking.
+
+    Its shots are there where it is of a benchmark and the shots of its frames are known.
+    """
     importance = None if case.marks is None else case.marks.importance
     if case.marks is None or importance is None or not len(case.frame_scores):
         return None
     middles_s = np.arange(importance.shape[1]) + 0.5
     nearest = np.abs(np.subtract.outer(middles_s, np.asarray(case.frame_times_s))).argmin(axis=1)
-    given = importance.astype(np.float64)
-    is_choice = case.marks.highest - case.marks.lowest == 1
-    chosen = given > case.marks.lowest if is_choice else np.stack([top_fraction(row) for row in given])
-    return ScoredVideo(case.video_id, np.asarray(case.frame_scores, np.float64)[nearest], None, chosen, given)
+    given, shots = importance.astype(np.float64), None
+    if case.marks.benchmark is not None and case.shot_starts is not None:
+        counts = np.bincount(np.searchsorted(np.asarray(case.shot_starts), nearest, side="right"))
+        shots = counts[counts > 0].astype(np.intp)
+    scores = np.asarray(case.frame_scores, np.float64)[nearest]
+    return ScoredVideo(case.video_id, scores, shots, _chosen(case.marks, given, shots), given)
+
+
+def _chosen(marks: Marks, given: NDArray[np.float64], shots: NDArray[np.intp] | None) -> NDArray[np.bool_]:
+    """The seconds that each person chose, (A, N): of who gave 1 to 5, those of the best shots, or the best seconds."""
+    if marks.highest - marks.lowest == 1:
+        return given > marks.lowest
+    if shots is None:
+        return np.stack([top_fraction(row) for row in given])
+    return np.stack([shots_mask(selected_shots(row, shots), shots) for row in given])
 
 
 def moment_figures(cases: Sequence[Case]) -> tuple[int, Moments]:
-    """How many cases could be compared, and their figures: F1 in points, correlations times 100; none of no case."""
-    videos = [video for video in map(scored_seconds, cases) if video is not None]
-    if not videos:
-        return 0, {}
-    found = mean_figures(score_frames(videos, "videoxum"))
-    return len(videos), {name: _scaled(*found[name], 1 if name == "f1_mean" else 100) for name in LABELS}
+    """How many cases could be compared, and their figures: F1 in points, correlations times 100; none of no case.
+
+    Those of a benchmark are named after it (`tvsum.f1_mean`); its F1 is there where the shots are known.
+    """
+    pairs = [
+        (case.marks.benchmark, video)
+        for case in cases
+        if case.marks is not None and (video := scored_seconds(case)) is not None
+    ]
+    found: dict[str, tuple[Estimate, Figure]] = {}
+    for benchmark in dict.fromkeys(benchmark for benchmark, _ in pairs):
+        videos = [video for own, video in pairs if own == benchmark]
+        means = mean_figures(score_frames(videos, benchmark or "videoxum"))
+        names = list(LABELS) if benchmark is None else [HEADLINE[benchmark], "tau_per_user", "rho_per_user"]
+        if benchmark is not None and any(video.shot_lengths is None for video in videos):
+            names.remove(HEADLINE[benchmark])
+        prefix = "" if benchmark is None else f"{benchmark}."
+        found |= {prefix + name: _scaled(*means[name], 1 if name.startswith("f1") else 100) for name in names}
+    return len(pairs), found
 
 
 def _scaled(estimate: Estimate, figure: Figure, factor: float) -> tuple[Estimate, Figure]:
@@ -65,16 +112,33 @@ def rows_of(split: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
 
 def labels() -> dict[str, str]:
     """What `rows_of` gives, each figure followed by its floor and its ceiling."""
+    own = {f"{key}.{name}": f"{NAMES[key]}: {label}" for key in NAMES for name, label in _OWN.items()}
     parts = (("", ""), (FLOOR, ", random scores"), (CEILING, ", people of each other"))
-    return {prefix + name: f"{label}{more}" for name, label in LABELS.items() for prefix, more in parts}
+    return {prefix + name: f"{label}{more}" for name, label in (LABELS | own).items() for prefix, more in parts}
 
 
-def protocol() -> dict[str, str]:
-    """How the figures are measured."""
+def protocol(names: Collection[str]) -> dict[str, str]:
+    """How the figures of these names are measured."""
     told = protocol_of("videoxum")
-    return {
-        "moments": "each second has the score of the nearest frame; F1 in points, correlations times 100; "
-        f"a person who gave 1 to 5 chose the {BUDGET:.0%} of the seconds that they gave most",
+    chose = f"; a person who gave 1 to 5 chose the {BUDGET:.0%} of the seconds that they gave most"
+    said = {
+        "moments": "each second has the score of the nearest frame; F1 in points, correlations times 100"
+        + (chose if not LABELS.keys().isdisjoint(names) else ""),
         "moments, random": told["random floor"],
         "moments, people": told["human ceiling"],
     }
+    for benchmark, title in NAMES.items():
+        if any(name.startswith(f"{benchmark}.") for name in names):
+            said[title] = _benchmark_protocol(benchmark, f"{benchmark}.{HEADLINE[benchmark]}" in names)
+    return said
+
+
+def _benchmark_protocol(benchmark: Benchmark, has_shots: bool) -> str:
+    people = {
+        "tvsum": "a person chose the shots that a knapsack keeps of what they gave; F1 is the mean of people",
+        "summe": f"F1 is that of the best person; {CHOICES_ALONE}",
+    }
+    shots = "shots by kernel temporal segmentation of these embeddings, 0/1 knapsack over their mean scores"
+    lacking = "no F1, since a run over videos keeps no shots: evaluate what clipsum embed wrote"
+    selection = f"{shots}, at most {BUDGET:.0%} of the seconds" if has_shots else lacking
+    return f"{selection}; {people[benchmark]}; τ and ρ with each person, mean of people"

@@ -18,7 +18,7 @@ def compose(results: Sequence[SplitResult], facts: Mapping[str, Any]) -> dict[st
     """The whole record. `facts`: what is not of a split: bundle, data, generation, parameters, memory, failures."""
     names = [name for result in results for name in result.figures]
     told = protocol(names) | (kitchen.PROTOCOL if any(result.kitchen for result in results) else {})
-    told |= moments.protocol() if any(result.moments for result in results) else {}
+    told |= moments.protocol(measured) if (measured := {name for result in results for name in result.moments}) else {}
     return {
         "schema_version": SCHEMA_VERSION,
         **facts,

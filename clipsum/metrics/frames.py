@@ -35,6 +35,8 @@ LABELS = {
     "rho_binary_mean": "Spearman rho, summary with mean user",
 }
 DRAWS = 5
+CHOICES_ALONE = "τ and ρ are with choices of 0 and 1, since what people gave each frame is not there"
+"""What is to be said of correlations where users' scores are missing and their summaries stand in."""
 Column = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -89,8 +91,14 @@ def selected_shots(scores: Column, shot_lengths: NDArray[np.intp], budget: float
     return knapsack(shot_means(scores, starts).tolist(), shot_lengths.tolist(), int(budget * len(scores)))
 
 
-def protocol_of(protocol: Protocol, seed: int = 0) -> dict[str, str]:
-    """How the figures are measured: family -> words."""
+def shots_mask(selected: Sequence[int], shot_lengths: NDArray[np.intp]) -> Mask:
+    """The frames (T,) of the shots at these places."""
+    return np.repeat(np.isin(np.arange(len(shot_lengths)), selected), shot_lengths)
+
+
+def protocol_of(protocol: Protocol, seed: int = 0, without_scores: int = 0) -> dict[str, str]:
+    """How the figures are measured: family -> words; `without_scores`: videos whose users gave no `user_scores`."""
+    lacking = {"missing": f"{CHOICES_ALONE}: user_scores of {without_scores:,} videos"} if without_scores else {}
     selection = "0/1 knapsack over the shots' mean scores" if needs_shots(protocol) else "frames of the top scores"
     return {
         "selection": f"{selection}, at most {BUDGET:.0%} of the frames",
@@ -101,6 +109,7 @@ def protocol_of(protocol: Protocol, seed: int = 0) -> dict[str, str]:
         "random floor": f"mean of {DRAWS} draws of uniform scores for each frame, seed {seed}",
         "human ceiling": "each user left out once: their summary and scores against the others', mean of users",
         "reported": f"{protocol} papers print {HEADLINE[protocol]}",
+        **lacking,
     }
 
 
@@ -125,7 +134,7 @@ def _selected(video: ScoredVideo, scores: Column) -> list[int]:
 def _summary(video: ScoredVideo, selected: Sequence[int]) -> Mask:
     """The frames (T,) of what is selected."""
     lengths = np.ones(len(video.scores), np.intp) if video.shot_lengths is None else video.shot_lengths
-    return np.repeat(np.isin(np.arange(len(lengths)), selected), lengths)
+    return shots_mask(selected, lengths)
 
 
 def _left_out(video: ScoredVideo) -> Iterator[dict[str, float]]:

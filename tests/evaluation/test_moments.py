@@ -52,6 +52,47 @@ def test_who_marked_zero_or_one_chose_what_is_one():
     assert np.array_equal(video.user_summary, chosen > 0)
 
 
+SHOTS = list(range(4, SECONDS, 4))
+
+
+def _benchmark(name, people, scores=TRUTH, shots=SHOTS):
+    scale = (1, 5) if name == "tvsum" else (0, 1)
+    return replace(_case(0, scores), marks=Marks(np.asarray(people, np.uint8), *scale, (), name), shot_starts=shots)
+
+
+def test_tvsum_has_the_mean_f1_of_its_people_over_shots_under_its_own_name():
+    one = np.repeat([1, 2, 3, 4, 1, 2, 3, 4, 1, 5], 4)
+    count, figures = moment_figures([_benchmark("tvsum", [one, one, one[::-1]], scores=one / 5)])
+    assert (count, set(figures)) == (1, {"tvsum.f1_mean", "tvsum.tau_per_user", "tvsum.rho_per_user"})
+    assert figures["tvsum.f1_mean"][0].value == pytest.approx(200 / 3)
+    assert figures["tvsum.f1_mean"][1].random_floor < figures["tvsum.f1_mean"][0].value
+    _, alone = moment_figures([_benchmark("tvsum", [one], scores=one / 5)])
+    assert [figure.value for _, figure in alone.values()] == pytest.approx([100, 100, 100])
+    video = scored_seconds(_benchmark("tvsum", [one]))
+    assert video.shot_lengths.tolist() == [4] * 10
+    assert video.user_summary.tolist() == [(one == 5).tolist()]
+
+
+def test_summe_has_the_best_f1_of_its_people_under_its_own_name_and_says_what_its_correlations_are_with():
+    first, second = (np.repeat(np.arange(10) == shot, 4) for shot in (2, 7))
+    cases = [_benchmark("summe", [first, second], scores=first), _case(1, TRUTH)]
+    record = compose(evaluate(cases, draws=20), FACTS)
+    figures = record["splits"]["test"]["moments"]["figures"]
+    assert figures["summe.f1_max"]["value"] == pytest.approx(100)
+    assert figures["summe.f1_max"]["human_ceiling"] == 0
+    assert figures["f1_mean"]["value"] > 0  # of the other video, which is of no benchmark
+    assert "choices of 0 and 1" in record["protocol"]["SumMe"]
+    rows = dict(figure_rows(record))
+    assert "SumMe: F1, best person, random scores" in rows
+    assert "SumMe: 100 τ, per person, people of each other" in rows
+
+
+def test_a_benchmark_whose_shots_are_not_known_has_no_f1_and_says_so():
+    record = compose(evaluate([_benchmark("tvsum", _people(), shots=None)], draws=20), FACTS)
+    assert set(record["splits"]["test"]["moments"]["figures"]) == {"tvsum.tau_per_user", "tvsum.rho_per_user"}
+    assert "no F1, since a run over videos keeps no shots" in record["protocol"]["TVSum"]
+
+
 def test_cases_without_scores_or_without_marks_have_no_such_figures():
     assert moment_figures([replace(_case(0, TRUTH), marks=None), replace(_case(1, TRUTH), frame_scores=())]) == (0, {})
     (result,) = evaluate([case_of(0), case_of(1)], draws=20)

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 
 from ray_jobs.cli import run
@@ -66,6 +67,13 @@ def test_the_table_of_frame_scores_is_printed_with_its_protocol(tmp_path, capsys
     said = capsys.readouterr().out
     assert "F1, mean of users" in said
     assert "tvsum papers print f1_mean" in said
+    assert (
+        "with choices of 0 and 1, since what people gave each frame is not there: user_scores of 2 videos"
+        in " ".join(said.split())
+    )
+    given = write_scores(tmp_path / "b.h5", videos=1, user_scores=np.ones((3, sum(SHOTS))))
+    assert run(["score", "--frames", given, "--protocol", "tvsum", "--json"]) == 0
+    assert "missing" not in json.loads(capsys.readouterr().out)["protocol"]
 
 
 @pytest.mark.parametrize(("call", "message"), [
