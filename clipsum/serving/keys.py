@@ -12,7 +12,7 @@ import time
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, ValidationError
 
@@ -21,9 +21,10 @@ from clipsum.errors import UsageError, short, wrong_value
 from clipsum.serving.refusals import RefusedError
 
 Scope = Literal["summarize", "jobs", "admin"]
+ALL_SCOPES: tuple[Scope, ...] = get_args(Scope)
 SCOPES: tuple[Scope, ...] = ("summarize", "jobs")
 """What a key may do if nothing is said of it: all but change what is served."""
-SHORTEST = 20
+SHORTEST, NAME_DIGITS = 20, 12
 HASHED = "sha256:"
 VARIABLE = "CLIPSUM_API_KEYS"
 Clock = Callable[[], float]
@@ -65,10 +66,12 @@ class TokenBucket:
             return (1 - self._tokens) / self._rate
 
     def change(self, rate_per_s: float, burst: float) -> None:
-        """Go on at another rate; what was saved so far stays, as far as it fits."""
+        """Go on at another rate, with the same part of the burst left."""
         with self._lock:
-            self._tokens = min(burst, self._tokens + (self._clock() - self._at) * self._rate)
-            self._at, self._rate, self._burst = self._clock(), rate_per_s, burst
+            now = self._clock()
+            saved = min(self._burst, self._tokens + (now - self._at) * self._rate)
+            self._tokens = saved * burst / self._burst
+            self._at, self._rate, self._burst = now, rate_per_s, burst
 
 
 class KeyRing:
@@ -157,18 +160,18 @@ def read_keys(path: str | Path) -> tuple[ApiKey, ...]:
 def keys_of(words: str) -> tuple[ApiKey, ...]:
     """The keys of CLIPSUM_API_KEYS: with commas between them, each a key or `sha256:` and its hash.
 
-    Raises: UsageError, which repeats no key.
+    Each has its name from its hash: wherever it stands, its jobs are its own. Raises: UsageError, which repeats no key.
     """
-    found = []
+    found: dict[str, ApiKey] = {}
     for number, word in enumerate(filter(None, map(str.strip, words.split(","))), 1):
         if not word.startswith(HASHED) and len(word) < SHORTEST:
             raise UsageError(f"key {number} of {VARIABLE} is too short: give {SHORTEST} letters or more, at random")
         digest = word.removeprefix(HASHED).lower() if word.startswith(HASHED) else hash_of(word)
         try:
-            found.append(ApiKey(name=f"key-{number}", sha256=digest))
+            found[digest] = ApiKey(name=f"key-{digest[:NAME_DIGITS]}", sha256=digest)
         except ValidationError as error:
             raise UsageError(f"key {number} of {VARIABLE} is no hash: write sha256: and 64 hex digits") from error
-    return tuple(found)
+    return tuple(found.values())
 
 
 def check_bind(host: str, ring: KeyRing) -> None:

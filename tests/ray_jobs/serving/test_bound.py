@@ -1,0 +1,86 @@
+"""With as many ingresses as there may be: what they let in together, and what a key may ask of all of them."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from ray import serve
+
+from ray_jobs.serve_app import build
+from ray_jobs.serve_config import ServeConfig
+from tests.ray_jobs.serving.asking import PATIENCE_S, Asking, eventually
+from tests.ray_jobs.serving.conftest import write_key
+
+pytestmark = pytest.mark.slow
+INGRESSES, MOST, CALLERS = 3, 12, 60
+HELD_S = 600.0
+
+
+@pytest.fixture
+def beside(service: Asking, tmp_path: Path) -> Callable[..., Any]:
+    """Another application beside the service, at its own address."""
+
+    @contextmanager
+    def run(**settings: Any) -> Iterator[str]:
+        config = ServeConfig(
+            bundle=service.config.bundle,
+            host="127.0.0.1",
+            state=str(tmp_path / "state"),
+            uploads=str(tmp_path / "uploads"),
+            watch_s=0.2,
+            deadline_s=HELD_S,
+            decode={"max_replicas": 1},
+            summarize={"max_replicas": 1},
+            **settings,
+        )
+        serve.run(build(config), name="beside", route_prefix="/beside")
+        try:
+            yield f"{service.url}/beside"
+        finally:
+            serve.delete("beside")
+
+    return run
+
+
+def test_all_ingresses_together_let_in_no_more_than_the_service_may_hold(beside, slow_video: Path) -> None:
+    sent = slow_video.read_bytes()
+
+    def begin(url: str, number: int) -> requests.Response:
+        own = sent + number.to_bytes(8, "big")
+        return requests.post(
+            f"{url}/v1/summaries",
+            files={"file": ("video.mp4", own)},
+            headers={"Accept": "text/event-stream"},
+            stream=True,
+            timeout=PATIENCE_S,
+        )
+
+    replicas = {"min_replicas": INGRESSES, "max_replicas": INGRESSES}
+    with beside(most_requests=MOST, ingress=replicas) as url, ThreadPoolExecutor(CALLERS) as callers:
+        answers = list(callers.map(lambda number: begin(url, number), range(CALLERS)))
+        seen = Counter(answer.status_code for answer in answers)
+        print(f"{INGRESSES} ingresses, at most {MOST} requests: {dict(seen)} of {CALLERS}")
+        assert set(seen) == {200, 503}
+        assert MOST - INGRESSES <= seen[200] <= MOST  # nothing ends before the last has come
+        assert all(int(each.headers["Retry-After"]) >= 1 for each in answers if each.status_code == 503)
+        for answer in answers:
+            answer.close()
+        eventually(lambda: begin(url, CALLERS).status_code == 200, 20, "a place again")
+
+
+def test_a_key_has_its_whole_rate_of_those_ingresses_that_run(beside, tmp_path: Path) -> None:
+    secret = write_key(tmp_path / "keys.toml", "slow")  # two at once, then one a minute
+    replicas = {"min_replicas": 1, "max_replicas": INGRESSES}
+    with beside(keys=str(tmp_path / "keys.toml"), ingress=replicas) as url:
+        headers = {"Authorization": f"Bearer {secret}"}
+
+        def ask() -> int:
+            return requests.get(f"{url}/v1/jobs/1", headers=headers, timeout=PATIENCE_S).status_code
+
+        eventually(lambda: requests.get(f"{url}/healthz", timeout=PATIENCE_S).ok, 20, "health")
+        assert [ask() for _ in range(3)] == [404, 404, 429]
