@@ -25,6 +25,7 @@ from ray_jobs.kitchen import kitchen
 from ray_jobs.report import report
 from ray_jobs.score import score
 from ray_jobs.serve import serve
+from ray_jobs.serve_key import serve_key
 from ray_jobs.summarize import summarize
 from ray_jobs.train import train
 
@@ -37,7 +38,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for job in (summarize, report, convert, embed, train, kitchen, evaluate, ablate, score, serve, demo, bench):
+for job in (summarize, report, convert, embed, train, kitchen, evaluate, ablate, score, serve, serve_key, demo, bench):
     app.command(no_args_is_help=job not in (serve, demo, bench))(job)
 app.add_typer(dataset, name="dataset")
 app.add_typer(hub, name="hub")
