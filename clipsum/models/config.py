@@ -49,6 +49,8 @@ class ModelConfig(Config):
     `visual_width`: width of the frame embeddings that go in; any encoder's.
     `temporal_layers`: 0 leaves the temporal encoder and its positions out: frames are then a set without order.
     `temporal_width`: None means `visual_width`; another value puts a projection before the temporal encoder.
+    `positions`: "time": learned positions read at t / duration; "index": one for each frame's rank, as VideoXum has it.
+    `temporal_norm`, `temporal_activation`: of its layers: torch's default, or VideoXum's "pre" and "gelu".
     `attention`: of the temporal encoder; "local": a frame sees `attention_radius` frames on either side, in O(T * k).
     `fusion_after_layer`: BART encoder layer after which text meets frames, counted from 1; None means all but one.
     `context`: "text": the decoder sees fused text states; "append": the projected frame states too.
@@ -64,6 +66,9 @@ class ModelConfig(Config):
     temporal_ffn: int = Field(default=1024, ge=1)
     temporal_width: int | None = Field(default=None, ge=1)
     temporal_positions: int = Field(default=50, ge=2)
+    temporal_norm: Literal["post", "pre"] = "post"
+    temporal_activation: Literal["relu", "gelu"] = "relu"
+    positions: Literal["time", "index"] = "time"
     attention: Literal["global", "local"] = "global"
     attention_radius: int = Field(default=2, ge=0)
     cross_attention: Literal["global", "local"] = "global"

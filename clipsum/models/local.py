@@ -37,7 +37,7 @@ def local_attention(
 
 
 class LocalEncoderLayer(nn.TransformerEncoderLayer):
-    """torch's post-norm transformer layer with local attention in the place of global; the weights keep their names."""
+    """torch's transformer layer with local attention in the place of global; the weights keep their names."""
 
     def __init__(self, width: int, heads: int, ffn: int, dropout: float, radius: int, **options: Any) -> None:
         super().__init__(width, heads, ffn, dropout, **options)
@@ -45,7 +45,10 @@ class LocalEncoderLayer(nn.TransformerEncoderLayer):
 
     def forward(self, src: Tensor, src_key_padding_mask: Tensor) -> Tensor:  # type: ignore[override]
         """States (B, T, E), mask (B, T) true on padding -> states (B, T, E)."""
-        states: Tensor = self.norm1(src + self._attend(src, ~src_key_padding_mask))
+        if self.norm_first:
+            states = src + self._attend(self.norm1(src), ~src_key_padding_mask)
+            return states + self._ff_block(self.norm2(states))
+        states = self.norm1(src + self._attend(src, ~src_key_padding_mask))
         return self.norm2(states + self._ff_block(states))  # type: ignore[no-any-return]
 
     def _attend(self, states: Tensor, mask: Tensor) -> Tensor:

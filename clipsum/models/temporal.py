@@ -4,12 +4,13 @@ B batch, T frames, V visual width, E width of the states, P learned positions.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from clipsum.models.config import ModelConfig
 from clipsum.models.local import LocalEncoderLayer
@@ -43,8 +44,23 @@ def read_positions(table: Tensor, relative: Tensor) -> Tensor:
     return table[below] * (1 - share) + table[below + 1] * share
 
 
+def ranked_positions(table: Tensor, frame_mask: Tensor) -> Tensor:
+    """Learned positions `table` (P, E) by rank among the real frames, which come first (B, T): (B, T, E).
+
+    A video of more than P frames has the table stretched to its length, bicubically, as VideoXum does.
+    """
+    read = table.new_zeros(*frame_mask.shape, table.shape[1])
+    for item, frames in enumerate(frame_mask.sum(dim=1).tolist()):
+        stretched = table
+        if frames > len(table):
+            across = table.T[None, :, :, None]  # (1, E, P, 1)
+            stretched = interpolate(across, size=(frames, 1), mode="bicubic", align_corners=False)[0, :, :, 0].T
+        read[item, :frames] = stretched[:frames]
+    return read
+
+
 class TemporalEncoder(nn.Module):
-    """Learned positions read by time, then post-norm ReLU transformer layers over the real frames.
+    """Learned positions, then transformer layers over the real frames; after them, positions by index again.
 
     `attention="local"`: in each layer a frame sees its `attention_radius` neighbours on either side, and no others.
     """
@@ -56,28 +72,45 @@ class TemporalEncoder(nn.Module):
         # About as long as the L2-normalised frames that they are added to.
         self.positions = nn.Parameter(torch.randn(config.temporal_positions, width) * width**-0.5)
         self.dropout = nn.Dropout(config.dropout)
+        self.by_rank = config.positions == "index"
         sizes = width, config.temporal_heads, config.temporal_ffn, config.dropout
         how = config.attention, config.attention_radius
-        self.layers = nn.ModuleList(encoder_layer(*sizes, *how) for _ in range(config.temporal_layers))
+        kind: LayerKind = {"activation": config.temporal_activation, "norm_first": config.temporal_norm == "pre"}
+        self.layers = nn.ModuleList(encoder_layer(*sizes, *how, **kind) for _ in range(config.temporal_layers))
 
     def forward(self, frames: Tensor, relative: Tensor, frame_mask: Tensor) -> Tensor:
         """Frames (B, T, V), t / duration (B, T), mask (B, T) true on real frames -> states (B, T, E).
 
         States of padding are arbitrary but finite.
         """
-        states: Tensor = self.dropout(self.project(frames) + read_positions(self.positions, relative))
+        positions = ranked_positions(self.positions, frame_mask) if self.by_rank else None
+        placed = read_positions(self.positions, relative) if positions is None else positions
+        states: Tensor = self.dropout(self.project(frames) + placed)
         # A row without any frame attends to its padding: a softmax over nothing would be NaN.
         ignore = ~frame_mask & frame_mask.any(dim=1, keepdim=True)
         for layer in self.layers:
             states = layer(states, src_key_padding_mask=ignore)
-        return states
+        return states if positions is None else states + positions
+
+
+class LayerKind(TypedDict, total=False):
+    """What else a layer may be, by torch's names."""
+
+    activation: str
+    norm_first: bool
 
 
 def encoder_layer(
-    width: int, heads: int, ffn: int, dropout: float, attention: Literal["global", "local"], radius: int
+    width: int,
+    heads: int,
+    ffn: int,
+    dropout: float,
+    attention: Literal["global", "local"],
+    radius: int,
+    **kind: Unpack[LayerKind],
 ) -> nn.Module:
-    """A post-norm ReLU transformer layer over frames; under "local" each sees `radius` others on either side."""
+    """A transformer layer over frames, post-norm and ReLU unless told; "local": each sees `radius` on either side."""
     sizes = width, heads, ffn, dropout
     if attention == "local":
-        return LocalEncoderLayer(*sizes, radius=radius, activation="relu", batch_first=True)
-    return nn.TransformerEncoderLayer(*sizes, activation="relu", batch_first=True)
+        return LocalEncoderLayer(*sizes, radius=radius, batch_first=True, **kind)
+    return nn.TransformerEncoderLayer(*sizes, batch_first=True, **kind)

@@ -55,6 +55,9 @@ class ModelChanges(Config):
     temporal_ffn: int | None = Field(default=None, ge=1)
     temporal_width: int | None = Field(default=None, ge=1)
     temporal_positions: int | None = Field(default=None, ge=2)
+    temporal_norm: Literal["post", "pre"] | None = None
+    temporal_activation: Literal["relu", "gelu"] | None = None
+    positions: Literal["time", "index"] | None = None
     attention: Literal["global", "local"] | None = None
     attention_radius: int | None = Field(default=None, ge=0)
     cross_attention: Literal["global", "local"] | None = None

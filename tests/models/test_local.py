@@ -31,10 +31,11 @@ def test_local_attention_is_full_attention_under_a_band_mask(frames, radius):
     torch.testing.assert_close(found.transpose(1, 2)[mask], full.transpose(1, 2)[mask], rtol=0, atol=1e-6)
 
 
-def test_a_layer_is_torchs_own_layer_under_a_band_mask_with_the_same_weights():
+@pytest.mark.parametrize("kind", [{}, {"norm_first": True, "activation": "gelu"}])
+def test_a_layer_is_torchs_own_layer_under_a_band_mask_with_the_same_weights(kind):
     torch.manual_seed(0)
-    local = LocalEncoderLayer(24, 4, 32, 0.0, radius=3, batch_first=True)
-    stock = nn.TransformerEncoderLayer(24, 4, 32, 0.0, batch_first=True)
+    local = LocalEncoderLayer(24, 4, 32, 0.0, radius=3, batch_first=True, **kind)
+    stock = nn.TransformerEncoderLayer(24, 4, 32, 0.0, batch_first=True, **kind)
     stock.load_state_dict(local.state_dict())
     states = torch.randn(2, 40, 24)
     padding = torch.zeros(2, 40, dtype=torch.bool)

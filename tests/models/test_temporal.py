@@ -2,14 +2,17 @@ import numpy as np
 import pytest
 import torch
 
-from clipsum.models.temporal import TemporalEncoder, read_positions, relative_times
+from clipsum.models.temporal import TemporalEncoder, ranked_positions, read_positions, relative_times
 from tests.models.tiny import tiny_config
 
 TABLE = torch.randn(50, 8, generator=torch.Generator().manual_seed(0))
+VIDEOXUM = {"positions": "index", "temporal_norm": "pre", "temporal_activation": "gelu"}
 ENCODERS = {
     "global": lambda: TemporalEncoder(tiny_config()),
     "global, of another width": lambda: TemporalEncoder(tiny_config(temporal_width=16)),
     "local": lambda: TemporalEncoder(tiny_config(attention="local")),
+    "by index, pre-norm": lambda: TemporalEncoder(tiny_config(**VIDEOXUM)),
+    "local, by index, pre-norm": lambda: TemporalEncoder(tiny_config(attention="local", **VIDEOXUM)),
 }
 
 
@@ -48,6 +51,30 @@ def test_positions_follow_time_and_not_rank():
     late = read_positions(TABLE, torch.tensor([[0.1, 0.9]]))
     assert torch.equal(early[0, 0], late[0, 0])
     assert not torch.allclose(early[0, 1], late[0, 1])
+
+
+def test_positions_by_index_follow_rank_and_not_time():
+    encoder = TemporalEncoder(tiny_config(**VIDEOXUM)).eval()
+    vectors, relative, mask = _frames(6)
+    assert torch.equal(encoder(vectors, relative, mask), encoder(vectors, relative**2, mask))
+    mask[0, 4:] = False
+    assert torch.equal(ranked_positions(TABLE, mask)[0], torch.cat([TABLE[:4], torch.zeros(2, 8)]))
+
+
+def test_positions_by_index_stretch_to_a_longer_video_each_to_its_own_length():
+    mask = torch.arange(100) < torch.tensor([[100], [60], [50]])
+    long, middle, exact = ranked_positions(torch.linspace(0, 1, 50)[:, None], mask)[..., 0]
+    assert torch.equal(exact[:50], torch.linspace(0, 1, 50))
+    for read, frames in ((long, 100), (middle, 60)):
+        inner = (torch.arange(frames) + 0.5) * 50 / frames - 0.5  # a line stays one, but for the ends
+        torch.testing.assert_close(read[5 : frames - 5], (inner / 49)[5 : frames - 5], rtol=0, atol=2e-3)
+        assert not read[frames:].any()
+
+
+def test_positions_by_index_are_added_after_the_layers_as_well():
+    encoder = TemporalEncoder(tiny_config(**VIDEOXUM, temporal_layers=0)).eval()
+    vectors, relative, mask = _frames(6)
+    torch.testing.assert_close(encoder(vectors, relative, mask), vectors + 2 * encoder.positions[:6])
 
 
 def test_relative_times_stay_within_the_video_and_survive_a_missing_duration():
@@ -89,3 +116,9 @@ def test_the_published_layers_are_post_norm_relu_two_of_four_heads_and_1024():
     for layer in layers:
         assert (layer.self_attn.num_heads, layer.linear1.out_features, layer.norm_first) == (4, 1024, False)
         assert layer.activation is torch.nn.functional.relu
+
+
+def test_the_layers_of_videoxum_are_pre_norm_gelu():
+    [layer, *_] = TemporalEncoder(tiny_config(**VIDEOXUM)).layers
+    assert layer.norm_first
+    assert layer.activation is torch.nn.functional.gelu
