@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from clipsum.datasets.embedded import Embedded
 from clipsum.datasets.marks import Marks
+from clipsum.evaluation.agreement import agreements
 from clipsum.highlights.moments import MomentFinder, Watched
 from clipsum.highlights.segmentation import change_points
 from clipsum.models.summarize import Summarizer
@@ -21,7 +22,8 @@ class Case:
 
     `seconds`: stage -> seconds that it took for this video, for the stages that are known. `frame_scores` (T,) at
     `frame_times_s`, where the bundle has a scorer and people marked the video: `marks`. `shot_starts`: the frames at
-    which shots begin but the first, where they are known.
+    which shots begin but the first, where they are known. `vt_clipscore`: with that of random frames, by the bundle's
+    encoder, where it embeds texts.
     """
 
     video_id: str
@@ -36,6 +38,7 @@ class Case:
     frame_scores: Sequence[float] = ()
     marks: Marks | None = None
     shot_starts: Sequence[int] | None = None
+    vt_clipscore: tuple[float, float] | None = None
 
     @property
     def has_reference(self) -> bool:
@@ -58,14 +61,15 @@ def write_cases(
     A video's share of the writing of its chunk (`AT_ONCE` videos, in batches of similar length) is its `generate`.
     Raises: UsageError where embeddings were not made for this bundle.
     """
-    finder = MomentFinder(summarizer) if marks else None
+    finder = MomentFinder(summarizer)
     for start in range(0, len(videos), AT_ONCE):
         chunk = list(videos[start : start + AT_ONCE])
         started = time.perf_counter()
         summaries = summarizer.summarize([(video.embeddings, video.transcript, video.duration_s) for video in chunk])
         share_s = (time.perf_counter() - started) / len(chunk)
         found = _moments(chunk, summaries, finder)
-        for video, written, moments in zip(chunk, summaries, found, strict=True):
+        agreed = agreements(chunk, summaries, found, finder.encoder)
+        for video, written, moments, agreement in zip(chunk, summaries, found, agreed, strict=True):
             yield Case(
                 video_id=video.video_id,
                 uri=video.uri,
@@ -79,6 +83,7 @@ def write_cases(
                 frame_scores=moments.frame_scores if moments else (),
                 marks=(marks or {}).get(video.video_id),
                 shot_starts=_shot_starts(video, moments),
+                vt_clipscore=agreement,
             )
         on_done(len(chunk))
 
@@ -92,11 +97,9 @@ def _shot_starts(video: Embedded, moments: Moments | None) -> list[int] | None:
 
 
 def _moments(
-    videos: Sequence[Embedded], summaries: Sequence[Summary], finder: MomentFinder | None
+    videos: Sequence[Embedded], summaries: Sequence[Summary], finder: MomentFinder
 ) -> Sequence[Moments | None]:
-    """Of each video, where moments are wanted and the bundle finds any."""
-    if finder is None:
-        return [None] * len(videos)
+    """Of each video, where the bundle finds any."""
     return finder.find(
         [
             Watched(video.embeddings, video.transcript, video.duration_s, written.text)

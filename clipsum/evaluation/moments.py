@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from clipsum.datasets.frame_scores import ScoredVideo
 from clipsum.datasets.marks import Benchmark, Marks
+from clipsum.evaluation.agreement import PROTOCOL
 from clipsum.evaluation.cases import Case
 from clipsum.highlights.select import BUDGET, top_fraction
-from clipsum.metrics.bootstrap import Estimate
+from clipsum.metrics.bootstrap import Estimate, bootstrap
 from clipsum.metrics.frames import (
     CHOICES_ALONE,
     HEADLINE,
@@ -34,6 +35,7 @@ LABELS = {
     "rho_per_user": "moments: 100 ρ, per person",
     "tau_mean_user": "moments: 100 τ, mean of people",
 }
+VT_CLIPSCORE = "vt_clipscore"
 NAMES: dict[Benchmark, str] = {"tvsum": "TVSum", "summe": "SumMe"}
 _OWN = {
     "f1_mean": "F1, mean of people",
@@ -75,7 +77,8 @@ def _chosen(marks: Marks, given: NDArray[np.float64], shots: NDArray[np.intp] | 
 def moment_figures(cases: Sequence[Case]) -> tuple[int, Moments]:
     """How many cases could be compared, and their figures: F1 in points, correlations times 100; none of no case.
 
-    Those of a benchmark are named after it (`tvsum.f1_mean`); its F1 is there where the shots are known.
+    Those of a benchmark are named after it (`tvsum.f1_mean`); its F1 is there where the shots are known. VT-CLIPScore
+    needs no marks: it is the mean over all cases that have one.
     """
     pairs = [
         (case.marks.benchmark, video)
@@ -91,6 +94,9 @@ def moment_figures(cases: Sequence[Case]) -> tuple[int, Moments]:
             names.remove(HEADLINE[benchmark])
         prefix = "" if benchmark is None else f"{benchmark}."
         found |= {prefix + name: _scaled(*means[name], 1 if name.startswith("f1") else 100) for name in names}
+    if agreed := [case.vt_clipscore for case in cases if case.vt_clipscore is not None]:
+        estimate = bootstrap([score for score, _ in agreed])
+        found[VT_CLIPSCORE] = estimate, Figure(estimate.value, float(np.mean([floor for _, floor in agreed])), None)
     return len(pairs), found
 
 
@@ -114,11 +120,15 @@ def labels() -> dict[str, str]:
     """What `rows_of` gives, each figure followed by its floor and its ceiling."""
     own = {f"{key}.{name}": f"{NAMES[key]}: {label}" for key in NAMES for name, label in _OWN.items()}
     parts = (("", ""), (FLOOR, ", random scores"), (CEILING, ", people of each other"))
-    return {prefix + name: f"{label}{more}" for name, label in (LABELS | own).items() for prefix, more in parts}
+    every = LABELS | own | {VT_CLIPSCORE: "VT-CLIPScore, by this bundle's CLIP"}
+    return {prefix + name: f"{label}{more}" for name, label in every.items() for prefix, more in parts}
 
 
 def protocol(names: Collection[str]) -> dict[str, str]:
     """How the figures of these names are measured."""
+    agreement = {"VT-CLIPScore": PROTOCOL} if VT_CLIPSCORE in names else {}
+    if set(names) <= {VT_CLIPSCORE}:
+        return agreement
     told = protocol_of("videoxum")
     chose = f"; a person who gave 1 to 5 chose the {BUDGET:.0%} of the seconds that they gave most"
     said = {
@@ -130,7 +140,7 @@ def protocol(names: Collection[str]) -> dict[str, str]:
     for benchmark, title in NAMES.items():
         if any(name.startswith(f"{benchmark}.") for name in names):
             said[title] = _benchmark_protocol(benchmark, f"{benchmark}.{HEADLINE[benchmark]}" in names)
-    return said
+    return said | agreement
 
 
 def _benchmark_protocol(benchmark: Benchmark, has_shots: bool) -> str:

@@ -66,5 +66,5 @@ def _split(result: SplitResult) -> dict[str, Any]:
             name: asdict(estimate) | {"random_floor": figure.random_floor, "human_ceiling": figure.human_ceiling}
             for name, (estimate, figure) in result.moments.items()
         }
-        found["moments"] = {"videos": result.marked, "figures": figures}
+        found["moments"] = {"videos": result.marked or len(result.cases), "figures": figures}
     return found

@@ -57,6 +57,11 @@ class MomentFinder:
         reads = self.is_able and has_texts(bundle.manifest)
         self._encoder = (encoder or bundle.encoder(summarizer.device)) if reads else None
 
+    @property
+    def encoder(self) -> TextEncoder | None:
+        """What embeds texts here; None where there are no moments to be had, or no texts in the space of the frames."""
+        return self._encoder
+
     def find(self, batch: Sequence[Watched]) -> list[Moments | None]:
         """The moments of each video, in order; None of each where the bundle has no scorer.
 

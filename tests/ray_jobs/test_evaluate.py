@@ -162,6 +162,9 @@ def test_moments_are_scored_against_what_people_marked_where_the_bundle_scores_f
     assert set(moments["figures"]["f1_mean"]) == {"value", "low", "high", "random_floor", "human_ceiling"}
     said = capsys.readouterr().out
     assert "moments: 100 τ, per person" in said
+    agreement = moments["figures"]["vt_clipscore"]
+    assert -100 <= agreement["low"] <= agreement["value"] <= agreement["high"] <= 100 != agreement["random_floor"]
+    assert "VT-CLIPScore, by this bundle's CLIP" in said
     assert "random scores" in said
     assert "people of each other" in (tmp_path / "eval" / "report.html").read_text()
 
