@@ -32,16 +32,17 @@ def serve(
     from ray_jobs.cluster import connected, local_of
     from ray_jobs.serve_app import build
     from ray_jobs.serve_config import ServeConfig
+    from ray_jobs.serve_places import local_places, located
     from ray_jobs.serve_proxy import environment, start
 
     named = [] if bundle == DEFAULT_BUNDLE else [f"bundle={bundle}"]
-    loaded = load(ServeConfig, config, [*named, f"host={host}", *(settings or [])])
+    loaded = located(load(ServeConfig, config, [*named, f"host={host}", *(settings or [])]))
     host = loaded.host  # --config or --set may say another
     _refuse_taken(host, port)
     ended = threading.Event()
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     os.environ.update(environment(loaded.upload_bytes))
-    with connected(address, local_of([loaded.bundle])):
+    with connected(address, local_of(local_places(loaded))):
         app = build(loaded)
         signal.signal(signal.SIGTERM, lambda *_: ended.set())  # whoever ends a service so waits for it to drain
         start(host, port, loaded.deadline_s)

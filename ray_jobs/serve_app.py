@@ -10,9 +10,10 @@ from ray_jobs.cluster import connected
 from ray_jobs.pools import Machine
 from ray_jobs.serve_bundle import described, pointer_of
 from ray_jobs.serve_census import Census
-from ray_jobs.serve_config import ServeConfig, admitted, located, options, settled
+from ray_jobs.serve_config import ServeConfig, admitted, options, settled
 from ray_jobs.serve_decode import Decoder
 from ray_jobs.serve_ingress import Ingress, Shape
+from ray_jobs.serve_places import check_places, located
 from ray_jobs.serve_summarize import Writer
 from ray_jobs.stages import StageSettings
 
@@ -20,10 +21,11 @@ THREADS = 4
 
 
 def build(args: ServeConfig) -> Application:
-    """The application. Raises: UsageError where the bundle, the keys or the host do not do."""
+    """The application. Raises: UsageError where the bundle, the keys, the host or a place does not do."""
     args = located(args)
     keys = keys_for(args)
     check_bind(args.host, KeyRing(keys))
+    check_places(args)
     with connected() as machine:
         settings = stage_settings(args, args.bundle, machine)
         decode = serve.deployment(Decoder, name="Decode", **options(args, "decode", machine))
@@ -37,9 +39,10 @@ def build(args: ServeConfig) -> Application:
 
 
 def keys_for(args: ServeConfig) -> tuple[ApiKey, ...]:
-    """The keys of the file, and those of the environment."""
+    """The keys of the file, and those of the environment that are not in it."""
     own = read_keys(args.keys) if args.keys else ()
-    return (*own, *keys_of(os.environ.get(VARIABLE, "")))
+    known = {key.sha256 for key in own}
+    return (*own, *(key for key in keys_of(os.environ.get(VARIABLE, "")) if key.sha256 not in known))
 
 
 def stage_settings(args: ServeConfig, name: str, machine: Machine) -> StageSettings:

@@ -1,7 +1,5 @@
 """Configuration of the service: `clipsum serve --config FILE --set key=value`, or `args` in `cluster/serve.yaml`."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -57,6 +55,8 @@ class ServeConfig(Config):
     """Holds what webhooks are signed with; without one there are none."""
     jobs_at_once: int = Field(default=2, ge=1)
     """Jobs that each ingress works on beside requests."""
+    shared_files: bool = False
+    """Every machine of the cluster sees the same local paths."""
     cache_bytes: int = Field(default=256 * 2**20, ge=0)
     """What each ingress keeps of what was seen of videos."""
     thumbnails: int = Field(default=5, ge=0, le=20)
@@ -72,13 +72,6 @@ class ServeConfig(Config):
     ingress: Replicas = Replicas()
     decode: Replicas = Replicas()
     summarize: Replicas = Replicas()
-
-
-def located(config: ServeConfig) -> ServeConfig:
-    """The configuration with every place named; this user's own folder, for what others leave in /tmp may be a trap."""
-    own = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "clipsum"
-    places = {"uploads": config.uploads or str(own / "uploads"), "state": config.state or str(own / "serve")}
-    return config.model_copy(update=places)
 
 
 def settled(config: ServeConfig, part: str, machine: Machine) -> Replicas:

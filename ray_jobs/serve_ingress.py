@@ -16,7 +16,6 @@ from clipsum.errors import ItemError, UsageError
 from clipsum.models.bundle import load_bundle
 from clipsum.serving.app import Tell, create_app
 from clipsum.serving.deliveries import Deliveries
-from clipsum.serving.jobs import JobStore
 from clipsum.serving.keys import ApiKey, KeyRing
 from clipsum.serving.limits import Admission, Deadline
 from clipsum.serving.probe import PROBE
@@ -25,7 +24,6 @@ from clipsum.serving.schemas import BundleCard, JobRequest
 from clipsum.serving.videos import Video, named, sweep
 from clipsum.serving.waiting import finished, looked_up
 from clipsum.serving.webhooks import send
-from clipsum.storage import join
 from clipsum.storage.guard import check_host
 from ray_jobs.serve_bundle import Follower, pointer_of
 from ray_jobs.serve_census import Census, census, work_of
@@ -35,6 +33,7 @@ from ray_jobs.serve_handles import losses_told, result_of
 from ray_jobs.serve_hooks import Teller
 from ray_jobs.serve_jobs import Worker
 from ray_jobs.serve_metrics import Meters
+from ray_jobs.serve_places import jobs_of, webhook_secret
 from ray_jobs.stages import StageSettings
 
 log = logging.getLogger(__name__)
@@ -68,7 +67,7 @@ class Ingress:
         self._graph = Graph(decode, summarize, config.cache_bytes, self._meters)
         self.keys, self.sources = KeyRing(keys, shape.most.ingresses), config.sources
         self.admission = Admission(shape.admitted, shape.most.stages, shape.most.ingresses)
-        self.jobs = JobStore(join(config.state, "jobs"), keep_s=config.keep_s)
+        self.jobs = jobs_of(config)
         self._turning, self._checking, self._well_at = asyncio.Lock(), asyncio.Lock(), -WELL_S
         self.uploads, self.upload_bytes, self.deadline_s = Path(config.uploads), config.upload_bytes, config.deadline_s
 
@@ -196,9 +195,3 @@ class Ingress:
         """As `Service.answered`."""
         self._meters.request(route, status, seconds, self.admission.inside)
         self._graph.count_cache()
-
-
-def webhook_secret(config: ServeConfig) -> str:
-    """What webhooks are signed with; "" where there is none."""
-    path = config.webhook_secret_file
-    return Path(path).read_text().strip() if path else ""

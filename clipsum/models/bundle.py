@@ -118,6 +118,12 @@ def read_manifest(name: str) -> tuple[BundleManifest, str]:
     return parse_manifest(data, name), bundle_id(data)
 
 
+def name_elsewhere(name: str) -> str:
+    """As `Bundle.name_elsewhere`, without a look inside. Raises: UsageError where there is no such place."""
+    place = _place(name)
+    return name if storage.is_s3(name) or place == str(BUNDLED / name) else str(Path(place).absolute())
+
+
 def load_bundle(name: str = DEFAULT_BUNDLE) -> Bundle:
     """A bundle by the name of a bundled one, by folder, or by `s3://` place (kept in a cache by its id).
 

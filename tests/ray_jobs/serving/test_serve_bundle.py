@@ -15,8 +15,10 @@ from ray_jobs import serve_ingress, serve_summarize
 from ray_jobs.pools import Machine
 from ray_jobs.serve_app import stage_settings
 from ray_jobs.serve_bundle import Follower, pointer_of
-from ray_jobs.serve_config import ServeConfig, located
+from ray_jobs.serve_census import Census
+from ray_jobs.serve_config import ServeConfig
 from ray_jobs.serve_ingress import Ingress, Shape
+from ray_jobs.serve_places import located
 from ray_jobs.serve_summarize import Writer
 from tests.loops import run
 from tests.models.tiny import tiny_model, write_bundle
@@ -55,7 +57,7 @@ class Scene:
         writer = SimpleNamespace(
             prepare=SimpleNamespace(remote=lambda settings: asyncio.ensure_future(self._prepare(settings)))
         )
-        return Ingress(self.config, self.settings, (), None, writer, Shape(1, 8, 1))
+        return Ingress(self.config, self.settings, (), None, writer, Shape(Census(1, 1, 1), 8))
 
     def rewrite_first(self) -> None:
         shutil.rmtree(self.first)

@@ -1,0 +1,58 @@
+"""Where the service keeps what it keeps, and whether that can be."""
+
+import os
+from pathlib import Path
+
+from clipsum.errors import UsageError
+from clipsum.models.bundle import name_elsewhere
+from clipsum.serving.jobs import JobStore
+from clipsum.serving.videos import own_folder
+from clipsum.storage import canonical, is_s3, join
+from ray_jobs.serve_config import ServeConfig
+
+
+def located(config: ServeConfig) -> ServeConfig:
+    """The configuration with every place named whole: what is not given lies in the folder of whoever calls.
+
+    By default it is this user's own folder, for what others leave in /tmp may be a trap. Raises: UsageError.
+    """
+    own = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "clipsum"
+    places = {"uploads": config.uploads or str(own / "uploads"), "state": config.state or str(own / "serve")}
+    if config.webhook_secret_file:
+        places["webhook_secret_file"] = config.webhook_secret_file
+    if "://" in places["uploads"].removeprefix("file://"):
+        raise UsageError(f"uploads '{places['uploads']}': give a folder, which ingresses and decoders share")
+    whole = {name: canonical(place) for name, place in places.items()}
+    return config.model_copy(update=whole | {"bundle": name_elsewhere(config.bundle)})
+
+
+def local_places(config: ServeConfig) -> tuple[str, ...]:
+    """What lies on this machine of a located configuration, and is needed where a replica is."""
+    secret = config.webhook_secret_file or ""
+    return () if config.shared_files else (config.bundle, config.uploads, config.state, secret)
+
+
+def check_places(config: ServeConfig) -> None:
+    """Raises: UsageError where jobs cannot be kept, or webhooks cannot be signed."""
+    if not is_s3(config.state):
+        try:
+            own_folder(Path(config.state))
+        except OSError as error:
+            raise UsageError(f"state '{config.state}' cannot be made: {error.strerror}") from error
+    jobs_of(config).log.check()
+    if config.webhooks and not webhook_secret(config):
+        raise UsageError("webhooks are allowed and there is nothing to sign them with: set webhook_secret_file")
+
+
+def jobs_of(config: ServeConfig) -> JobStore:
+    """The jobs of the service."""
+    return JobStore(join(config.state, "jobs"), keep_s=config.keep_s)
+
+
+def webhook_secret(config: ServeConfig) -> str:
+    """What webhooks are signed with; "" where there is none. Raises: UsageError where it cannot be read."""
+    path = config.webhook_secret_file
+    try:
+        return Path(path).read_text("utf-8").strip() if path else ""
+    except (OSError, ValueError) as error:
+        raise UsageError(f"webhook_secret_file '{path}' cannot be read") from error

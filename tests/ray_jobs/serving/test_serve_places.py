@@ -1,0 +1,82 @@
+"""What the service keeps lies where the caller means it, for its own eyes, and is looked at before it starts."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from clipsum.errors import UsageError
+from clipsum.serving.keys import VARIABLE, hash_of, new_key, toml_of
+from ray_jobs.cli import run
+from ray_jobs.cluster import local_of
+from ray_jobs.serve_app import keys_for
+from ray_jobs.serve_config import ServeConfig
+from ray_jobs.serve_places import check_places, jobs_of, local_places, located
+
+
+def test_a_relative_path_is_one_of_the_callers_folder(tmp_path: Path, bundle: str, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine").symlink_to(bundle)
+    given = {"bundle": "mine", "uploads": "up", "state": "./state", "webhook_secret_file": "secret"}
+    found = located(ServeConfig(**given))
+    places = (found.bundle, found.uploads, found.state, found.webhook_secret_file)
+    assert places == tuple(str(tmp_path / name) for name in ("mine", "up", "state", "secret"))
+
+
+def test_a_bundled_bundle_and_a_bucket_keep_their_names():
+    found = located(ServeConfig(bundle="kitchen-tiny", state="s3://clipsum/serve"))
+    assert (found.bundle, found.state) == ("kitchen-tiny", "s3://clipsum/serve")
+
+
+@pytest.mark.parametrize(
+    ("given", "local"),
+    [
+        ({"bundle": "mine"}, "mine"),
+        ({"state": "s3://a/b"}, "up"),
+        ({"shared_files": True}, None),
+    ],
+)
+def test_what_lies_on_this_machine_is_not_for_a_cluster_of_others(tmp_path, bundle, monkeypatch, given, local):
+    monkeypatch.chdir(tmp_path)
+    Path("mine").symlink_to(bundle)
+    found = local_of(local_places(located(ServeConfig(**{"uploads": "up", **given}))))
+    assert found == (str(tmp_path / local) if local else None)
+
+
+def test_what_is_kept_is_for_the_eyes_of_the_service_alone(tmp_path: Path):
+    check_places(config := ServeConfig(state=str(tmp_path / "new" / "state")))
+    assert stat.S_IMODE((tmp_path / "new" / "state").stat().st_mode) == 0o700
+    assert jobs_of(config).submit({"uri": "s3://a/b.mp4"})
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["state=/proc/nowhere"], "/proc/nowhere"),
+        (["uploads=s3://videos/up"], "give a folder"),
+        (["webhooks=['app.example']"], "webhook_secret_file"),
+        (["webhooks=['app.example']", "webhook_secret_file=/nowhere/secret"], "'/nowhere/secret'"),
+    ],
+)
+def test_a_place_that_will_not_do_is_told_before_the_service_begins(tmp_path, settings, said):
+    given = dict(each.split("=", 1) for each in settings)
+    if "webhooks" in given:
+        given["webhooks"] = ("app.example",)
+    with pytest.raises(UsageError, match=said) as refused:
+        check_places(located(ServeConfig(**{"state": str(tmp_path), **given})))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_bundle_that_is_none_is_told_before_ray_starts(monkeypatch, capsys):
+    monkeypatch.setattr("ray_jobs.cluster.connected", lambda *_: pytest.fail("Ray was started"))
+    assert run(["serve", "--bundle", "kitchen-tinny"]) == 2
+    assert "did you mean 'kitchen-tiny'?" in capsys.readouterr().err
+
+
+def test_a_key_of_the_file_has_its_own_scopes_though_the_environment_has_it_too(tmp_path: Path, monkeypatch):
+    secret, key = new_key("boss", ["admin"])
+    (tmp_path / "keys.toml").write_text(toml_of(key))
+    monkeypatch.setenv(VARIABLE, f"{secret},another-long-secret-word")
+    found = keys_for(ServeConfig(keys=str(tmp_path / "keys.toml")))
+    assert [each.name for each in found] == ["boss", f"key-{hash_of('another-long-secret-word')[:12]}"]
+    assert found[0].scopes == ("admin",)
