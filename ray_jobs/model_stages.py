@@ -6,7 +6,7 @@ summarize: embeddings and words -> rows of the output.
 A stage loads what it needs when it is made: neither waits for the libraries of the other's model.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from clipsum import rows
-from clipsum.errors import UsageError
+from clipsum.errors import ItemError, UsageError
 from clipsum.highlights.asking import asked_of
 from clipsum.highlights.pictures import pictured
 from clipsum.models.bundle import Bundle, load_bundle
@@ -29,7 +29,8 @@ from ray_jobs.stages import Decode, StageSettings
 if TYPE_CHECKING:
     from clipsum.models.following import Listener
 
-FRAMES_PER_CALL = 256
+FRAMES_PER_CALL, FOLLOWED_FRAMES = 256, 64
+"""The second where somebody may go: 64 frames are 1.5 s of ViT-B/32 on two cores."""
 NARROW = 256
 """A model of a smaller width is done by one thread: `kitchen-tiny` costs 1.3 to 1.8 times the CPU time in two."""
 ACCOUNTING = pa.schema(
@@ -77,14 +78,14 @@ class Encode:
         """Encode the items of a packed table, but for those that `died` of it."""
         return pack(self.encode(given_up("encode", unpack(table), died)))
 
-    def encode(self, items: Sequence[StageItem]) -> list[StageItem]:
-        """The same items with embeddings in the place of frames."""
-        return guarded("encode", self._encode_all, items)
+    def encode(self, items: Sequence[StageItem], is_over: Callable[[], bool] | None = None) -> list[StageItem]:
+        """The same items with embeddings in the place of frames. Once `is_over`, nobody waits: they fail."""
+        return guarded("encode", partial(self._encode_all, is_over=is_over), items)
 
-    def _encode_all(self, items: list[StageItem]) -> list[StageItem]:
+    def _encode_all(self, items: list[StageItem], is_over: Callable[[], bool] | None) -> list[StageItem]:
         watch = Stopwatch()
         counts = [len(item.frames.times_s) if item.frames else 0 for item in items]
-        vectors = self._vectors([item.frames for item in items if item.frames and len(item.frames.times_s)])
+        vectors = self._vectors([item.frames for item in items if item.frames and len(item.frames.times_s)], is_over)
         wall_s, cpu_s = watch.read()
         parts = np.split(vectors, np.cumsum(counts)[:-1])
         shares = [count / max(1, sum(counts)) for count in counts]
@@ -93,13 +94,17 @@ class Encode:
             for item, part, share in zip(items, parts, shares, strict=True)
         ]
 
-    def _vectors(self, frames: Sequence[Frames]) -> NDArray[np.float32]:
+    def _vectors(self, frames: Sequence[Frames], is_over: Callable[[], bool] | None) -> NDArray[np.float32]:
         """(T, D) of all frames in turn, at most `FRAMES_PER_CALL` a call, so that the encoder's memory is bounded."""
         if not frames:
             return np.zeros((0, self._encoder.width), dtype=np.float32)
         pixels = frames[0].pixels if len(frames) == 1 else np.concatenate([each.pixels for each in frames])
-        chunks = range(0, len(pixels), FRAMES_PER_CALL)
-        return np.concatenate([self._encoder.encode_frames(pixels[i : i + FRAMES_PER_CALL]) for i in chunks])
+        at_once, found = FOLLOWED_FRAMES if is_over else FRAMES_PER_CALL, []
+        for start in range(0, len(pixels), at_once):
+            if is_over and is_over():
+                raise ItemError("timeout", "encode", "nobody waits for it any more")
+            found.append(self._encoder.encode_frames(pixels[start : start + at_once]))
+        return np.concatenate(found)
 
     def _encoded(self, item: StageItem, vectors: NDArray[np.float32], wall_s: float, cpu_s: float) -> StageItem:
         embeddings = None

@@ -64,11 +64,14 @@ class Models:
         """The rows of items with frames or embeddings, in their order."""
         from clipsum.models.following import Listener
 
+        def is_over() -> bool:
+            return all(asker.gone for asker in askers)
+
         items = [replace(item, index=place) for place, item in enumerate(items)]
-        new = iter(self._encode.encode([item for item in items if item.frames is not None]))
+        new = iter(self._encode.encode([item for item in items if item.frames is not None], is_over))
         seen = [next(new) if item.frames is not None else item for item in items]
         _reached(askers, "encoded")
-        listener = Listener(partial(_hear, askers), lambda: all(asker.gone for asker in askers))
+        listener = Listener(partial(_hear, askers), is_over)
         done = self._summarize.summarize(seen, listener)
         _reached(askers, "summarized")
         bundle_id, fingerprint = self._settings.bundle_id, self._settings.fingerprint

@@ -47,29 +47,11 @@ def test_beyond_the_bound_requests_are_told_when_to_come_again_and_others_get_th
     assert outcome(service.upload(video)) == (200, "ok")
 
 
-def begun(service: Asking, video: Path) -> requests.Response:
-    """A request whose decoding is under way."""
-    before = decoding_s()
-    headers = {"Accept": "text/event-stream"}
-    response = service.post(files={"file": video.open("rb")}, headers=headers, stream=True)
-    eventually(lambda: decoding_s() > before + 0.2, 20, "decoding")
-    return response
-
-
 def is_idle() -> bool:
     """Whether no processor time goes into decoding, over a while."""
     before = decoding_s()
     time.sleep(WINDOW_S)
     return decoding_s() <= before
-
-
-def test_decoding_ends_within_two_seconds_of_the_caller_going_away(service: Asking, video: Path, slow_video: Path):
-    response = begun(service, slow_video)
-    response.close()
-    took_s = eventually(is_idle, 10, "no decoding")
-    assert took_s - WINDOW_S < CANCELLED_WITHIN_S
-    assert outcome(service.upload(video)) == (200, "ok")
-    assert list(Path(service.config.uploads).iterdir()) == []
 
 
 def test_a_key_may_ask_as_often_as_it_says(service: Asking):
