@@ -14,7 +14,16 @@ from typing import Any, Self, TypeVar
 import httpx2
 
 from clipsum.errors import UsageError
-from clipsum.serving.answers import Progress, ServiceError, error_of_answer, error_of_transport, read_events
+from clipsum.serving.answers import (
+    Progress,
+    Said,
+    ServiceError,
+    check_events,
+    error_of_answer,
+    error_of_transport,
+    read_answer,
+    read_events,
+)
 from clipsum.serving.limits import Deadline
 from clipsum.serving.schemas import JobAccepted, JobStatus, SummaryRow
 
@@ -23,6 +32,7 @@ __all__ = ["Client", "Progress", "ServiceError"]
 TIMEOUT_S, POLL_S = 600.0, 1.0
 CONNECT_S, SILENT_S = 10.0, 60.0
 """How long a connection may take, and how long it may be silent: the service says something every ten seconds."""
+SHORTEST_S, TIMED_OUT = 1.0, 504
 BACKOFF_S, MOST_BACKOFF_S = 0.5, 15.0
 Told = Callable[[Progress], None]
 Result = TypeVar("Result")
@@ -85,25 +95,29 @@ class Client:
     ) -> str:
         """The id of a new job, which is done when there is room; `webhook` is an https address told of its end."""
         body = _said(uri=uri, query=query, transcript=transcript, webhook=webhook)
-        said = self._insist(
-            lambda: self._json("POST", "v1/jobs", body),
-            self._deadline(),
+        deadline = self._deadline()
+        return self._insist(
+            lambda: self._asked(JobAccepted, "POST", "v1/jobs", deadline, body),
+            deadline,
             again=lambda error: error.may_pass and error.is_unsent,  # of a connection that broke a job may have come
-        )
-        return JobAccepted.model_validate(said, extra="ignore").id
+        ).id
 
     def job(self, job_id: str) -> JobStatus:
         """How far a job is."""
-        said = self._insist(
-            lambda: self._json("GET", f"v1/jobs/{job_id}"), self._deadline(), again=lambda error: error.may_pass
+        return self._job(job_id, self._deadline())
+
+    def _job(self, job_id: str, deadline: Deadline) -> JobStatus:
+        return self._insist(
+            lambda: self._asked(JobStatus, "GET", f"v1/jobs/{job_id}", deadline),
+            deadline,
+            again=lambda error: error.may_pass or error.status == TIMED_OUT,  # what is asked costs next to nothing
         )
-        return JobStatus.model_validate(said, extra="ignore")
 
     def wait(self, job_id: str, *, poll_s: float = POLL_S, on_progress: Told | None = None) -> SummaryRow:
         """The result of a job, once it is there. Raises: ServiceError too where it failed, or `timeout_s` is over."""
         deadline, seen = self._deadline(), None
         while True:
-            job = self.job(job_id)
+            job = self._job(job_id, deadline)
             if on_progress and job.stage not in (None, seen):
                 seen = job.stage
                 on_progress(Progress(seen, ""))
@@ -126,13 +140,17 @@ class Client:
             answer = held.enter_context(self._http.stream("POST", "v1/summaries", headers=headers, **body))
             if answer.status_code != httpx2.codes.OK:
                 raise error_of_answer(answer.status_code, answer.headers, answer.read())
+            check_events(answer.status_code, answer.headers)
             return read_events(answer.iter_lines(), told, deadline)
 
-    def _json(self, method: str, path: str, body: dict[str, str] | None = None) -> Any:
-        answer = self._http.request(method, path, json=body)
+    def _asked(
+        self, model: type[Said], method: str, path: str, deadline: Deadline, body: dict[str, str] | None = None
+    ) -> Said:
+        timeout = httpx2.Timeout(min(SILENT_S, max(deadline.left_s, SHORTEST_S)), connect=CONNECT_S)
+        answer = self._http.request(method, path, json=body, timeout=timeout)
         if not answer.is_success:
             raise error_of_answer(answer.status_code, answer.headers, answer.content)
-        return answer.json()
+        return read_answer(model, answer.status_code, answer.content)
 
     def _insist(self, once: Callable[[], Result], deadline: Deadline, again: Callable[[ServiceError], bool]) -> Result:
         """Do it until it is done, or asking `again` is of no use, or the next time would be after the deadline."""

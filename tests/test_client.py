@@ -3,11 +3,15 @@
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+import clipsum.client
 from clipsum.client import Client, Progress, ServiceError
 from clipsum.errors import UsageError
 from clipsum.serving.refusals import RefusedError
@@ -204,6 +208,75 @@ def test_a_job_is_not_sent_twice_where_the_first_may_have_arrived(waits):
             client.submit("s3://videos/a.mp4")
         thread.join()
     assert (len(accepted), waits) == (1, [])
+
+
+def test_a_poll_that_times_out_is_asked_again_for_as_long_as_the_call_has(client, service, waits):
+    late = {"refused": RefusedError(504, "timeout", "late")}
+    service.jobs = [late, late, {"state": "done", "finished_s": 2.0, "result": ROW.model_dump(mode="json")}]
+    assert client.wait("0" * 32) == ROW
+    service.jobs = [late] * 100
+    with Client(service.url, timeout_s=0.2, sleep=waits.append) as hasty, pytest.raises(ServiceError) as failed:
+        hasty.wait("0" * 32)
+    assert (failed.value.status, failed.value.reason) == (504, "timeout")
+
+
+def test_a_service_that_falls_silent_ends_a_wait_in_its_time(monkeypatch, waits):
+    monkeypatch.setattr(clipsum.client, "SHORTEST_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as server:  # it takes connections and says nothing
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        began = time.monotonic()
+        with Client(url, timeout_s=0.3, sleep=waits.append) as client, pytest.raises(ServiceError):
+            client.wait("0" * 32)
+    assert time.monotonic() - began < 10
+
+
+PAGES = [("text/html", b"<html>sign in</html>"), ("application/json", b'{"login": true}'), ("text/plain", b"")]
+
+
+@pytest.mark.parametrize(("kind", "page"), PAGES)
+@pytest.mark.parametrize("call", ["summarize", "submit", "job", "wait"])
+def test_a_page_of_somebody_else_is_one_clear_error_at_once(call, kind, page, waits):
+    with answering(kind, page) as (url, count), Client(url, timeout_s=5, sleep=waits.append) as client:
+        with pytest.raises(ServiceError, match="unknown: the answer is not the service's own") as failed:
+            getattr(client, call)("s3://videos/a.mp4" if call in ("summarize", "submit") else "0" * 32)
+        assert (failed.value.status, len(count), waits) == (200, 1, [])
+
+
+@pytest.mark.parametrize("said", ["event: row\ndata: <html>\n\n", 'event: row\ndata: {"a": 1}\n\n'])
+def test_events_that_are_no_answer_are_one_clear_error_too(said, waits):
+    broken = pytest.raises(ServiceError, match="not the service's own")
+    with answering("text/event-stream", said.encode()) as (url, _), Client(url, sleep=waits.append) as client, broken:
+        client.summarize("s3://videos/a.mp4")
+    assert waits == []
+
+
+@contextmanager
+def answering(kind: str, page: bytes) -> Iterator[tuple[str, list[str]]]:
+    """A server that gives every request the same page; its address, and what was asked."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page)
+
+        def do_GET(self) -> None:
+            self.do_POST()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+        thread.join()
 
 
 def test_a_wrong_call_is_told_before_anything_is_sent(client, service, tmp_path):

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import httpx2
+from pydantic import BaseModel, ValidationError
 
 from clipsum.serving.limits import Deadline
 from clipsum.serving.schemas import Stage, SummaryRow
 
+Said = TypeVar("Said", bound=BaseModel)
 PASSING = frozenset({429, 502, 503})
 """Statuses that say nothing of the request itself: it may be asked again."""
 
@@ -69,6 +71,25 @@ def error_of_transport(error: httpx2.TransportError) -> ServiceError:
     return ServiceError(None, "connection_lost", "the connection to the service broke", may_pass=True)
 
 
+def read_answer(model: type[Said], status: int, body: bytes) -> Said:
+    """What a good answer says. Raises: ServiceError for a page of somebody else's, such as a proxy's own."""
+    try:
+        return model.model_validate_json(body, extra="ignore")  # a newer service may say more
+    except ValidationError as error:
+        raise _foreign(status) from error
+
+
+def check_events(status: int, headers: Mapping[str, str]) -> None:
+    """Raises: ServiceError where an answer that is to be a stream of events is none."""
+    if not headers.get("Content-Type", "").startswith("text/event-stream"):
+        raise _foreign(status)
+
+
+def _foreign(status: int | None) -> ServiceError:
+    detail = "the answer is not the service's own: is a proxy or another program at this address?"
+    return ServiceError(status, "unknown", detail)
+
+
 def read_events(lines: Iterable[str], told: Callable[[Progress], None], deadline: Deadline) -> SummaryRow:
     """The row at the end of the events of a summary. Raises: ServiceError; whatever `told` raises."""
     progress = Progress(None, "")
@@ -99,12 +120,18 @@ def _events(lines: Iterable[str], deadline: Deadline) -> Iterable[tuple[str, Any
         elif field == "data":
             data += value
         elif not line and data:
-            yield name, json.loads(data)
+            try:
+                yield name, json.loads(data)
+            except ValueError as error:
+                raise _foreign(None) from error
             name, data = "", ""
 
 
 def _row(said: Any) -> SummaryRow:
-    row = SummaryRow.model_validate(said, extra="ignore")  # a newer service may say more
+    try:
+        row = SummaryRow.model_validate(said, extra="ignore")
+    except ValidationError as error:
+        raise _foreign(None) from error
     if row.status == "failed":
         raise ServiceError(None, row.reason or "unknown", row.detail or "there is no summary")
     return row

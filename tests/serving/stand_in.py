@@ -86,7 +86,9 @@ def app_of(stand_in: StandIn) -> FastAPI:
     def job(job_id: str) -> Response:
         state = stand_in.jobs.pop(0) if stand_in.jobs else None
         if state is None:
-            refused = RefusedError(404, "not_found", "there is no such job")
+            state = {"refused": RefusedError(404, "not_found", "there is no such job")}
+        refused = state.get("refused")
+        if refused is not None:
             return JSONResponse(refused.body, refused.status, refused.headers)
         return JSONResponse({"id": job_id, "created_s": 1.0, **state})
 
