@@ -6,6 +6,7 @@ state.json              where the run stands, of which configuration, base and d
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -58,10 +59,18 @@ class Origin:
 def write_state(folder: Path, tensors: Mapping[str, Tensor], progress: Progress, origin: Origin) -> None:
     """Write both files; the bundle is there already."""
     save_file(dict(tensors), folder / OPTIMIZER)
+    _to_disk(folder / OPTIMIZER)
     state = {"schema_version": SCHEMA_VERSION, "progress": asdict(progress), **origin.as_json()}
     part = folder / f"{STATE}.part"
     part.write_text(json.dumps(state, indent=1) + "\n")
+    _to_disk(part)
     part.rename(folder / STATE)
+
+
+def _to_disk(path: Path) -> None:
+    """Past all caches: a machine that loses power must not keep a `state.json` whose tensors are cut."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def read_progress(folder: Path, origin: Origin) -> Progress:

@@ -79,15 +79,15 @@ def with_summaries(videos: Sequence[Embedded]) -> Sequence[Embedded]:
 
 
 def identity(data: TrainData) -> str:
-    """Which videos in which order, in one line: another one, another run."""
+    """Which videos in which order, and all that is learned of them, in one line: another one, another run."""
     if not isinstance(data.train, Sequence):
         return data.train.identity
     digest = hashlib.sha256()
     for videos in data.stored.values():
-        sizes = sizes_of(videos)
-        digest.update("\n".join([*ids_of(videos), ""]).encode())
-        digest.update(np.stack([sizes.frames, sizes.text, sizes.summary]).tobytes())
-        digest.update("\n".join([*_summaries(videos), ""]).encode())
+        for video in seen(videos, pixels=False):
+            digest.update(f"{video.video_id}\n{video.summary or ''}\n{video.transcript.segments}\n".encode())
+            digest.update(video.embeddings.times_s.tobytes())
+            digest.update(video.embeddings.vectors.astype(np.float16).tobytes())  # as they are stored
     return f"{len(data.train)} videos, {len(data.validation)} for validation, {digest.hexdigest()[:12]}"
 
 
@@ -128,8 +128,3 @@ def _kinds(videos: Sequence[Embedded]) -> tuple[set[Kind], set[int]]:
     return {Kind(each.fingerprint, each.sampling, each.seek) for each in all_of}, {
         each.vectors.shape[1] for each in all_of if len(each.vectors)
     }
-
-
-def _summaries(videos: Sequence[Embedded]) -> list[str]:
-    found = videos.summaries if isinstance(videos, EmbeddedSet) else [video.summary for video in videos]
-    return [summary or "" for summary in found]

@@ -71,13 +71,19 @@ def test_videos_with_neither_words_nor_frames_are_left_out_and_counted(base):
     assert len(run._feed._examples) == 4
 
 
-def test_the_identity_of_data_knows_order_split_and_references(base):
+def test_the_identity_of_data_knows_order_split_and_all_that_is_learned_of_a_video(base):
     data = data_of(base)
     turned = replace(data, train=data.train[::-1])
     moved = replace(data, train=data.train[:-1], validation=[*data.validation, data.train[-1]])
     retold = replace(data, train=[replace(data.train[0], summary="Something else."), *data.train[1:]])
     mirrored = replace(data, train=[replace(data.train[0], summary=data.train[0].summary[::-1]), *data.train[1:]])
-    assert len({identity(each) for each in (data, turned, moved, retold, mirrored)}) == 5
+    first = data.train[0]
+    seen = replace(first, embeddings=replace(first.embeddings, vectors=-first.embeddings.vectors))
+    later = replace(first, embeddings=replace(first.embeddings, times_s=first.embeddings.times_s + 1))
+    backwards = [replace(part, text=part.text[::-1]) for part in first.transcript.segments]
+    heard = replace(first, transcript=replace(first.transcript, segments=tuple(backwards)))
+    others = [replace(data, train=[each, *data.train[1:]]) for each in (seen, later, heard)]
+    assert len({identity(each) for each in (data, turned, moved, retold, mirrored, *others)}) == 8
     assert identity(data) == identity(data_of(base))
 
 
