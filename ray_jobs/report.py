@@ -15,7 +15,7 @@ from clipsum.reports.page import render_report
 from clipsum.rows import SCHEMA
 from ray_jobs import parts, run_record
 from ray_jobs.places import check_apart
-from ray_jobs.reels import cut_reels, lines_of
+from ray_jobs.reels import reels_of
 
 HEAVY = ("thumbnails", "frame_times_s", "frame_exact", "frame_scores")
 """Columns that only a card needs: nine tenths of what rows hold."""
@@ -46,15 +46,7 @@ def report(
     if export is not None:
         rows = parts.read_rows(output, settings=run.get("settings"))
         print(f"Wrote {export_rows(rows, export):,} files to {export}")
-    return 0 if reel is None else _cut_reels(output, run.get("settings"), reel)
-
-
-def _cut_reels(output: str, settings: str | None, place: str) -> int:
-    """Returns 0, or 1 where none of the videos that have highlights has a reel."""
-    done = cut_reels(parts.read_rows(output, settings=settings), place)
-    for line in lines_of(done, place):
-        print(line)
-    return 1 if done.without and not done.written else 0
+    return 0 if reel is None else reels_of(output, run.get("settings"), reel)
 
 
 def place_of(output: str) -> str:

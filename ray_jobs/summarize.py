@@ -19,6 +19,9 @@ def summarize(
     ] = None,
     bundle: BundleName = DEFAULT_BUNDLE,
     query: Annotated[list[str] | None, typer.Option(help="A question to find the moments of; may be repeated.")] = None,
+    reel: Annotated[
+        str | None, typer.Option(metavar="DIR2", help="Also cut each video's highlights into an mp4 here.")
+    ] = None,
     retry_failed: RetryFailed = False,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Only try a sample, and say how long all would take.")
@@ -37,6 +40,8 @@ def summarize(
 
     if output is None and not estimate:
         raise UsageError("--output is missing: name a folder or s3://bucket/prefix for rows and report")
+    if reel is not None and estimate:
+        raise UsageError("--reel and --estimate are given: an estimate writes nothing, so leave one out")
     loaded = load(SummarizeConfig, config, settings or [])
     call = Call(
         job=SUMMARIZE,
@@ -50,7 +55,17 @@ def summarize(
         max_failed_fraction=max_failed_fraction,
         queries=tuple(query or ()),
     )
-    return estimate_archive(call, loaded, Console()) if estimate else run_archive(call, Console())
+    if estimate:
+        return estimate_archive(call, loaded, Console())
+    if reel is not None:
+        storage.check_writable(reel)
+    code = run_archive(call, Console())
+    if reel is None or code > 1:
+        return code
+    from ray_jobs import run_record
+    from ray_jobs.reels import reels_of
+
+    return max(code, reels_of(call.output, (run_record.read(call.output) or {}).get("settings"), reel))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 Sound is laid out by its own times: what is missing is silence, so that it cannot drift away from the picture.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +12,7 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
+from av.codec.context import Flags
 from av.container import OutputContainer
 from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import ColorRange
@@ -20,12 +20,11 @@ from numpy.typing import NDArray
 
 from clipsum.errors import ItemError
 from clipsum.video.container import Media
-from clipsum.video.reel_streams import FAST_START, Piece, Track, lay, packets_from, sound_of, time_of
+from clipsum.video.reel_streams import FAST_START, Piece, Track, decoded, lay, sound_of
 
 MAX_SIDE_PX = 1920
 CLOCK = Fraction(1, 90_000)
 X264 = {"preset": "veryfast", "crf": "23", "profile": "high"}
-BACK_S = 10.0
 RATE = 48_000
 AAC_SAMPLES = 1024
 APART = RATE // 50  # sound that is so many samples from where it should be has a gap before it, or overlaps
@@ -44,36 +43,12 @@ def encode_pieces(media: Media, again: Media, pieces: Sequence[Piece], path: Pat
         lay(tracks, pieces)
 
 
-def _decoded(media: Media, stream: Any, start_s: float) -> Iterator[tuple[float, Any]]:
-    """(time, frame) of one stream from the last before `start_s` on, or some before it.
-
-    Containers without an index are sought by guess: where that comes out too late, again from earlier.
-    """
-    for back_s in (0.0, BACK_S, math.inf):
-        frames = _decoded_from(media, stream, max(0.0, start_s - back_s))
-        first = next(frames, None)
-        if first is not None and (first[0] <= start_s or start_s <= back_s):
-            yield first
-            yield from frames
-            return
-
-
-def _decoded_from(media: Media, stream: Any, start_s: float) -> Iterator[tuple[float, Any]]:
-    """(time, frame) from the key packet before `start_s` on; what cannot be decoded is left out."""
-    packets = packets_from(media, stream, start_s)
-    stream.codec_context.flush_buffers()
-    packet: Any = True
-    while packet is not None:
-        packet = next(packets, None)
-        try:
-            frames = stream.codec_context.decode(packet)
-        except (av.FFmpegError, EOFError):
-            continue
-        yield from ((time_of(media, stream, frame.pts), frame) for frame in frames if frame.pts is not None)
-
-
 class _Pictures:
-    """Frames at their own times; the one that is on screen where a piece begins is its first."""
+    """Frames at their own times; the one that is on screen where a piece begins is its first.
+
+    The last of a piece lasts to its end. A frame waits for the next one, or for the end, before it is encoded: only
+    then is known how long it lasts.
+    """
 
     def __init__(self, media: Media, output: OutputContainer) -> None:
         self._media, self._output = media, output
@@ -82,12 +57,14 @@ class _Pictures:
         rate = media.stream.average_rate or media.stream.guessed_rate or Fraction(25)
         self._to: Any = output.add_stream("libx264", rate=min(rate, Fraction(120)), options=X264)
         self._to.codec_context.time_base = CLOCK
-        self._last: int | None = None
+        self._to.codec_context.flags |= Flags.frame_duration
+        self._waiting: VideoFrame | None = None
+        self._at = self._end = 0
 
     def write(self, piece: Piece) -> Iterator[float]:
         """The frames that are on screen within the piece."""
-        on_screen, is_first = None, True
-        for time_s, frame in _decoded(self._media, self._media.stream, piece.start_s):
+        on_screen, is_first, self._end = None, True, round(piece.moved(piece.end_s) / CLOCK)
+        for time_s, frame in decoded(self._media, self._media.stream, piece.start_s):
             if time_s >= piece.end_s:
                 break
             if time_s <= piece.start_s:
@@ -103,14 +80,22 @@ class _Pictures:
 
     def _add(self, frame: VideoFrame, at_s: float, opens: bool) -> None:
         at = round(at_s / CLOCK)
-        if self._last is None:
+        if self._waiting is None:
             self._set_up(frame)
-        elif at <= self._last:
+        elif at <= self._at:
             return
+        else:
+            self._encode(at)
         picture = frame.reformat(self._to.width, self._to.height, "yuv420p", dst_color_range=ColorRange.MPEG)
-        picture.pts, picture.time_base, self._last = at, CLOCK, at
+        picture.pts, picture.time_base = at, CLOCK
         picture.pict_type = PictureType.I if opens else PictureType.NONE
-        self._output.mux(self._to.encode(picture))
+        self._at, self._waiting = at, picture
+
+    def _encode(self, end: int) -> None:
+        """The frame that waits, which lasts to `end`."""
+        assert self._waiting is not None
+        self._waiting.duration = end - self._at
+        self._output.mux(self._to.encode(self._waiting))
 
     def _set_up(self, frame: VideoFrame) -> None:
         """As the first frame is: even sides of square pixels, its colours, and how players are to turn it."""
@@ -128,8 +113,9 @@ class _Pictures:
 
     def close(self) -> None:
         """Write what the encoder holds back. Raises: ItemError where there was no picture at all."""
-        if self._last is None:
+        if self._waiting is None:
             raise ItemError("corrupt", "reel", "none of the highlights' pictures could be decoded")
+        self._encode(max(self._end, self._at + 1))
         self._output.mux(self._to.encode(None))
 
 
@@ -157,7 +143,7 @@ class _Sound:
     def _samples(self, piece: Piece) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """(place in the reel, samples (2, N)), in the order of the stream, one after the other unless it has gaps."""
         resampler, place = AudioResampler("fltp", "stereo", RATE), None
-        for time_s, frame in _decoded(self._media, self._from, piece.start_s):
+        for time_s, frame in decoded(self._media, self._from, piece.start_s):
             told = round(piece.moved(time_s) * RATE)
             place = told if place is None or abs(told - place) > APART else place
             try:

@@ -1,5 +1,6 @@
 """What both ways to cut a reel share: pieces, the streams they are cut from, and tracks laid side by side."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -9,6 +10,7 @@ from av.stream import Disposition
 
 from clipsum.video.container import Media, packets_of
 
+BACK_S = 10.0
 FAST_START = {"movflags": "+faststart"}  # the index first, so that a browser plays before it has all
 
 
@@ -68,3 +70,31 @@ def packets_from(media: Media, stream: Any, start_s: float) -> Iterator[Any]:
     except av.FFmpegError:  # no index: from the beginning
         media.container.seek(0)
     return packets_of(media, stream)
+
+
+def decoded(media: Media, stream: Any, start_s: float) -> Iterator[tuple[float, Any]]:
+    """(time, frame) of one stream from the last before `start_s` on, or some before it.
+
+    Containers without an index are sought by guess: where that comes out too late, again from earlier.
+    """
+    for back_s in (0.0, BACK_S, math.inf):
+        frames = _decoded_from(media, stream, max(0.0, start_s - back_s))
+        first = next(frames, None)
+        if first is not None and (first[0] <= start_s or start_s <= back_s):
+            yield first
+            yield from frames
+            return
+
+
+def _decoded_from(media: Media, stream: Any, start_s: float) -> Iterator[tuple[float, Any]]:
+    """(time, frame) from the key packet before `start_s` on; what cannot be decoded is left out."""
+    packets = packets_from(media, stream, start_s)
+    stream.codec_context.flush_buffers()
+    packet: Any = True
+    while packet is not None:
+        packet = next(packets, None)
+        try:
+            frames = stream.codec_context.decode(packet)
+        except (av.FFmpegError, EOFError):
+            continue
+        yield from ((time_of(media, stream, frame.pts), frame) for frame in frames if frame.pts is not None)

@@ -90,6 +90,16 @@ def test_the_first_frame_of_a_piece_is_the_one_on_screen_where_it_begins(tmp_pat
     assert nearest == [2, 3, 4]
 
 
+@pytest.mark.parametrize("spans", [[(2.5, 4.5)], [(2.5, 2.9)], [(2.5, 3.95), (6.2, 6.9)]])
+def test_the_last_picture_lasts_to_the_end_of_its_piece_and_no_longer(spans, tmp_path):
+    slow = makers.write(tmp_path / "slow.mp4", "libx264", makers.X264, steps=(25,), frames=makers.pictures(8))
+    reel = write_reel(str(slow), _moments(spans), str(tmp_path / "reel.mp4"))
+    with av.open(str(tmp_path / "reel.mp4")) as container:
+        (stream,) = container.streams
+        assert container.duration / 1e6 == pytest.approx(reel.duration_s, abs=1e-3)
+        assert float(stream.duration * stream.time_base) == pytest.approx(reel.duration_s, abs=1e-3)
+
+
 @pytest.mark.parametrize(
     "recipe", ["variable_rate.mp4", "vp9.webm", "edit_list.mp4", "mpeg2_interlaced.ts", "h264.flv"]
 )
