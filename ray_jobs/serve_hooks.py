@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from clipsum.errors import ItemError
 from clipsum.serving.deliveries import Deliveries, Delivery
-from clipsum.serving.waiting import finished
+from clipsum.serving.waiting import in_background
 from clipsum.serving.webhooks import IDEMPOTENCY, SIGNATURE, signature
 
 HEARD = range(200, 300)
@@ -31,7 +31,7 @@ class Teller:
         while True:
             self._news.clear()
             try:
-                is_more = await finished(self._tell_one)
+                is_more = await in_background(self._tell_one)
             except ItemError as error:
                 log.warning("the store of jobs fails: %s", error.reason)
                 is_more = False

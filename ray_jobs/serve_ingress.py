@@ -184,7 +184,7 @@ class Ingress:
         """Serve what is pointed at."""
         try:
             async with self._turning:
-                turn = await asyncio.to_thread(self._follower.look)
+                turn = await looked_up(self._follower.look)
                 if turn is not None:
                     await self._prepare(turn.settings)
                     self._follower.take(turn)  # what is on its way keeps what it began with

@@ -8,13 +8,14 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from clipsum.errors import ItemError
 from clipsum.serving.jobs import JobStore, Lease, LeaseLostError
 from clipsum.serving.refusals import RefusedError, refusal_of
 from clipsum.serving.schemas import answer_of
-from clipsum.serving.waiting import finished, to_its_end
+from clipsum.serving.waiting import in_background, to_its_end
 
 RENEW_PART = 3
 """A lease is renewed so often in its time."""
@@ -51,7 +52,7 @@ class Worker:
 
     async def _claimed(self) -> Lease | None:
         """A claim; one that comes when this is cancelled is given back."""
-        claiming = asyncio.ensure_future(asyncio.to_thread(self._jobs.claim, self._name))
+        claiming = asyncio.ensure_future(in_background(partial(self._jobs.claim, self._name)))
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
@@ -82,7 +83,7 @@ class Worker:
 
     async def _release(self, lease: Lease) -> None:
         try:
-            await finished(lambda: self._jobs.release(lease))
+            await in_background(partial(self._jobs.release, lease))
         except ItemError:
             log.warning("a job could not be given back; its lease runs out")
 
@@ -95,7 +96,7 @@ class Worker:
             if refused.reason == "internal_error":
                 log.error("a job failed", exc_info=error)
         try:
-            await asyncio.to_thread(self._write, lease, result, refused)
+            await in_background(partial(self._write, lease, result, refused))
         except LeaseLostError:
             log.warning("somebody else has a job whose end was to be written")
         except ItemError:
@@ -115,7 +116,7 @@ class Worker:
     async def _sweep(self) -> None:
         if time.monotonic() - self._swept_at > SWEEP_S:
             self._swept_at = time.monotonic()
-            await asyncio.to_thread(self._jobs.sweep)
+            await in_background(self._jobs.sweep)
 
 
 def _result_of(task: "asyncio.Future[dict[str, Any]]") -> dict[str, Any]:
@@ -139,7 +140,7 @@ class Held:
         """Renew, again and again, until `end`; where the lease is lost, stop the work."""
         while not await self._ends_within(self._jobs.lease_s / RENEW_PART):
             try:
-                self.lease = await asyncio.to_thread(self._jobs.renew, self.lease, self._stage)
+                self.lease = await in_background(partial(self._jobs.renew, self.lease, self._stage))
             except LeaseLostError:
                 self.is_lost = True
                 task.cancel()

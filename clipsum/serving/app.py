@@ -30,6 +30,7 @@ from clipsum.serving.schemas import (
 from clipsum.serving.shield import Rules, Shield
 from clipsum.serving.sources import Sources
 from clipsum.serving.videos import Video
+from clipsum.serving.waiting import looked_up
 
 Tell = Callable[[str, dict[str, Any]], None]
 """Is told what has been reached: an event's name and its data."""
@@ -137,13 +138,13 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
         owner = _admit(service, request, "jobs")
         asked = await read_json(request, JobRequest)
         service.check_job(asked)
-        job = await asyncio.to_thread(service.jobs.submit, asked.model_dump(), owner)
+        job = await looked_up(lambda: service.jobs.submit(asked.model_dump(), owner))
         return JobAccepted(id=job)
 
     @app.get("/v1/jobs/{job_id}", summary="How far a job is, and its result")
     async def status(request: Request, job_id: str) -> JobStatus:
         owner = _admit(service, request, "jobs")
-        found = await asyncio.to_thread(service.jobs.read, job_id, owner)
+        found = await looked_up(lambda: service.jobs.read(job_id, owner))
         if found is None:
             raise RefusedError(404, "not_found", "there is no such job")
         return JobStatus.model_validate({name: found.get(name) for name in JobStatus.model_fields})

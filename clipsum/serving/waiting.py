@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 Result = TypeVar("Result")
-LOOKUPS = 32
-"""Threads for questions to stores: those that nobody waits for any more are bounded too."""
-_lookups = ThreadPoolExecutor(LOOKUPS, "lookup")
+LOOKUPS, BACKGROUND = 32, 16
+"""Threads for questions of requests to stores, and for work behind requests: one that is away holds up no others."""
+_lookups, _background = ThreadPoolExecutor(LOOKUPS, "lookup"), ThreadPoolExecutor(BACKGROUND, "background")
 
 
 async def to_its_end(work: Awaitable[Result]) -> Result:
@@ -31,3 +31,8 @@ async def finished(work: Callable[[], Result]) -> Result:
 async def looked_up(work: Callable[[], Result]) -> Result:
     """Do blocking work in a thread, which is left behind where this is cancelled: it must hold nothing."""
     return await asyncio.get_running_loop().run_in_executor(_lookups, work)
+
+
+async def in_background(work: Callable[[], Result]) -> Result:
+    """Do blocking work behind requests in a thread, to its end even where this is cancelled."""
+    return await to_its_end(asyncio.get_running_loop().run_in_executor(_background, work))

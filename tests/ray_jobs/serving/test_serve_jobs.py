@@ -4,13 +4,14 @@ import asyncio
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from clipsum.errors import ItemError
 from clipsum.serving.deliveries import Deliveries
-from clipsum.serving.jobs import JobStore
+from clipsum.serving.jobs import JobStore, LeaseLostError
 from clipsum.serving.refusals import RefusedError, refused_reason
 from clipsum.serving.webhooks import IDEMPOTENCY, SIGNATURE, is_signed
 from ray_jobs.serve_hooks import Teller
@@ -283,3 +284,41 @@ def test_a_webhook_that_does_not_take_it_stays_pending(tmp_path: Path, answer):
         return bench.jobs.read(job)
 
     assert run(scene())["webhook"] == "pending"
+
+
+def test_a_store_of_jobs_that_is_away_holds_up_nothing_of_requests_and_is_not_held_up_by_them(tmp_path, monkeypatch):
+    go = threading.Event()
+
+    async def scene():
+        asyncio.get_running_loop().set_default_executor(one := ThreadPoolExecutor(1))
+        bench = Bench(tmp_path)
+        bench.hold.set()
+        upload = asyncio.get_running_loop().run_in_executor(one, go.wait, 10)
+        job = bench.jobs.submit(ASKED)
+        worker = bench.worker()
+        await bench.until(lambda: bench.jobs.read(job)["state"] == "done")
+        go.set()
+        await upload
+        go.clear()
+        monkeypatch.setattr(JobStore, "claim", lambda *_: go.wait(10) and None)
+        for _ in range(3):
+            bench.worker()
+        await asyncio.wait_for(asyncio.to_thread(int), 5)
+        go.set()
+        worker.cancel()
+
+    run(scene())
+
+
+def test_two_ingresses_whose_clocks_differ_by_minutes_end_a_job_once(tmp_path):
+    late, early = JobStore(str(tmp_path)), JobStore(str(tmp_path), clock=lambda: time.time() + 300)
+    job = late.submit(ASKED)
+    first = late.claim("late")
+    second = early.claim("early")  # to whom the lease looks long over
+    with pytest.raises(LeaseLostError):
+        late.renew(first)
+    assert late.claim("late") is None
+    early.finish(second, {"by": "early"})
+    with pytest.raises(LeaseLostError):
+        late.finish(first, {"by": "late"})
+    assert (late.read(job)["result"], late.claim("late")) == ({"by": "early"}, None)
