@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from clipsum.models.config import ModelConfig, ScorerConfig
-from clipsum.models.cross import attend_to_places, frame_windows, near_texts
+from clipsum.models.cross import attend_in_windows, frame_windows
 from clipsum.models.frame_features import Contrast, Similarity
 from clipsum.models.temporal import encoder_layer
 
@@ -52,11 +52,8 @@ class GuidedAttention(nn.Module):
         if self.radius is None:
             told = scaled_dot_product_attention(query, key, value, torch.cat([always, text_mask], 1)[:, None, None])
         else:
-            starts, ends = frame_windows(positions, frame_mask, self.radius)
-            places, meant = near_texts(times, text_mask, starts, ends)
-            first = places.new_zeros(*places.shape[:2], 1)
-            places = torch.cat([first, places + 1], dim=2)
-            told = attend_to_places(query, key, value, places, torch.cat([first == 0, meant], dim=2))
+            windows = frame_windows(positions, frame_mask, self.radius)
+            told = attend_in_windows(query, key, value, times, text_mask, windows)
         answer: Tensor = self.out(told.transpose(1, 2).flatten(2))
         return answer
 

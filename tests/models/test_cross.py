@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from clipsum.models.cross import attend_to_places, frame_windows, in_window, near_texts
+from clipsum.models.cross import attend_in_windows, far_reaching, frame_windows, in_window, near_texts
+from tests.peak import peak_bytes
 
 
 def _times(*edges):
@@ -68,15 +69,55 @@ def test_the_near_texts_are_those_whose_time_overlaps_the_window(radius, texts):
     assert int(meant.sum()) == int(wanted.sum())
 
 
-def test_attention_to_the_near_texts_is_full_attention_under_the_mask_of_them():
+@pytest.mark.parametrize("texts", [0, 1, 12, 90])
+@pytest.mark.parametrize("untimed", [0, 1, 7])
+@pytest.mark.parametrize("radius", [0, 2])
+def test_attention_in_windows_is_full_attention_under_the_mask_of_them(texts, untimed, radius):
     generator = torch.Generator().manual_seed(2)
-    query, key, value = (torch.randn(2, 3, count, 4, generator=generator) for count in (20, 12, 12))
-    times, mask = _captions(12), torch.ones(2, 12, dtype=torch.bool)
-    mask[1, 7:] = False
-    starts, ends = frame_windows(_centres(20, 2), _all_real(20, 2), 2)
-    allowed = in_window(times, starts, ends).transpose(1, 2) & mask[:, None]
+    whole = torch.tensor([0.0, 1.0], dtype=torch.float64).expand(2, untimed, 2)
+    captions = _captions(texts)
+    captions[:, :, 1] = captions[:, :, 0] + (captions[:, :, 1] - captions[:, :, 0]) * (12 / max(12, texts))
+    captions[0, 2:3, 1] = 0.9  # one that goes on while others begin and end
+    times = torch.cat([whole, captions], dim=1)
+    mask = torch.ones(times.shape[:2], dtype=torch.bool)
+    mask[1, times.shape[1] * 2 // 3 :] = False
+    query, key, value = (torch.randn(2, 3, count, 4, generator=generator) for count in (20, *[1 + times.shape[1]] * 2))
+    windows = frame_windows(_centres(20, 2), _all_real(20, 2), radius)
+    allowed = in_window(times, *windows).transpose(1, 2) & mask[:, None]
+    allowed = torch.cat([torch.ones(2, 20, 1, dtype=torch.bool), allowed], dim=2)
     full = scaled_dot_product_attention(query, key, value, allowed[:, None])
-    found = attend_to_places(query, key, value, *near_texts(times, mask, starts, ends))
-    told = allowed.any(dim=2)
-    assert 0 < told.sum() <= told.numel()
-    torch.testing.assert_close(found.transpose(1, 2)[told], full.transpose(1, 2)[told], rtol=0, atol=1e-6)
+    found = attend_in_windows(query, key, value, times, mask, windows)
+    torch.testing.assert_close(found, full, rtol=0, atol=1e-6)
+
+
+def test_texts_without_times_and_those_that_go_on_past_later_ones_reach_far():
+    times = _times((0.0, 1.0), (0.0, 0.1), (0.1, 0.6), (0.2, 0.3), (0.3, 0.6), (0.6, 1.0), (0.0, 0.0))
+    mask = torch.tensor([[True] * 6 + [False]])
+    assert far_reaching(times, mask).tolist() == [[True, False, True, False, False, False, False]]
+
+
+def test_no_text_falls_into_the_window_of_padding():
+    mask = torch.arange(30)[None] < 10
+    positions = torch.cat([_centres(10), torch.zeros(1, 20, dtype=torch.float64)], dim=1)
+    windows = frame_windows(positions, mask, 1)
+    assert not in_window(_captions(40)[:1], *windows)[:, :, 10:].any()
+    places, meant = near_texts(_captions(40)[:1], torch.ones(1, 40, dtype=torch.bool), *windows)
+    assert not meant[:, 10:].any()
+    assert places.shape[2] < 30  # else each frame of padding would gather them all
+
+
+@pytest.mark.parametrize("untimed", [0, 3])
+def test_what_local_attention_to_texts_holds_grows_with_the_frames_and_not_with_frames_times_texts(untimed):
+    def peak(frames, texts):
+        edges = torch.linspace(0, 1, texts + 1, dtype=torch.float64)
+        whole = torch.tensor([0.0, 1.0], dtype=torch.float64).expand(untimed, 2)
+        times = torch.cat([whole, torch.stack([edges[:-1], edges[1:]], dim=1)])[None]
+        mask, real = torch.ones(times.shape[:2], dtype=torch.bool), torch.ones(1, frames + 500, dtype=torch.bool)
+        real[:, frames:] = False
+        windows = frame_windows(torch.cat([_centres(frames), torch.zeros(1, 500)], dim=1), real, 2)
+        query, key, value = (
+            torch.randn(1, 2, n, 4, requires_grad=True) for n in (frames + 500, *[1 + len(times[0])] * 2)
+        )
+        return peak_bytes(lambda: attend_in_windows(query, key, value, times, mask, windows).sum().backward())[0]
+
+    assert peak(4_000, 2_000) <= 2.5 * peak(2_000, 1_000)

@@ -2,11 +2,11 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
-from torch.profiler import ProfilerActivity, profile
 
 from clipsum.models.local import LocalEncoderLayer, local_attention
 from clipsum.models.temporal import TemporalEncoder
 from tests.models.tiny import tiny_config
+from tests.peak import peak_bytes
 
 
 def _states(frames, batch=2, heads=2, width=4, seed=0):
@@ -57,18 +57,10 @@ def test_a_frame_learns_nothing_of_one_that_lies_beyond_every_layers_reach():
 
 def test_memory_grows_with_the_frames_and_not_with_their_square():
     def peak(frames):
-        """The most that is allocated at once beyond what was there, in bytes, by torch's own records."""
         torch.manual_seed(0)
         layer = LocalEncoderLayer(32, 4, 64, 0.0, radius=2, batch_first=True)
         states, padding = torch.randn(1, frames, 32), torch.zeros(1, frames, dtype=torch.bool)
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
-            layer(states, padding).sum().backward()
-        held, most, largest = 0, 0, 0
-        for event in sorted(seen.profiler.kineto_results.events(), key=lambda event: event.start_ns()):
-            if event.name() == "[memory]":
-                held += event.nbytes()
-                most, largest = max(most, held), max(largest, event.nbytes())
-        return most, largest
+        return peak_bytes(lambda: layer(states, padding).sum().backward())
 
     (smaller, _), (larger, largest) = peak(10_000), peak(20_000)
     assert larger <= 2.5 * smaller
