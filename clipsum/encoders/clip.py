@@ -4,6 +4,7 @@ N frames, M texts, H = W = `preprocessing.size_px`, D width of the shared space.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from clipsum.encoders.base import EncoderSpec, Precision, fingerprint
 from clipsum.encoders.clip_files import LoadedClip, copy_clip, read_clip
 from clipsum.encoders.frozen import FrozenEncoder
 from clipsum.encoders.patches import takes_raw_pixels
+from clipsum.encoders.precision import choose_dtype
 
 
 class ClipEncoder(FrozenEncoder):
@@ -24,15 +26,9 @@ class ClipEncoder(FrozenEncoder):
         self._raw = takes_raw_pixels(loaded.model.visual, spec.preprocessing)
         super().__init__(loaded.model, spec, device, precision)
 
-    @torch.inference_mode()
     def encode_text(self, texts: list[str]) -> NDArray[np.float32]:
         """M texts -> (M, D) float32, each L2-normalised."""
-        if not texts:
-            return np.zeros((0, self.width), np.float32)
-        vectors: NDArray[np.float32] = self._normalised(
-            self._model.encode_text(self._tokenizer(texts).to(self.device))
-        ).numpy(force=True)
-        return vectors
+        return _text_vectors(self._model, self._tokenizer, texts, self.device, self.width)
 
     def save(self, folder: Path) -> None:
         """Write it in open_clip's hub layout: configuration, safetensors, tokenizer where it has its own.
@@ -54,6 +50,46 @@ class ClipEncoder(FrozenEncoder):
         return pixels.to(self.device, non_blocking=True) if self._raw else super()._prepare(pixels)
 
 
+class ClipTexts:
+    """The text side of a frozen CLIP: it embeds texts as the whole does, bit for bit, and sees no frames.
+
+    In memory the tower that sees frames is more than half of a CLIP: 88 of the 151 million weights of ViT-B/32.
+    """
+
+    def __init__(self, loaded: LoadedClip, spec: EncoderSpec, device: str, precision: Precision) -> None:
+        self.spec = spec
+        self._tokenizer, self._device = loaded.tokenizer, torch.device(device)
+        dtype = choose_dtype(precision, self._device, loaded.model)  # that of the whole, frames and all
+        del loaded.model.visual
+        self._model = loaded.model.to(self._device, dtype).eval().requires_grad_(False)
+
+    @property
+    def name(self) -> str:
+        """The architecture and where its weights are from."""
+        return f"{self.spec.name}/{self.spec.pretrained or self.spec.weights}"
+
+    @property
+    def parameters(self) -> int:
+        """How many weights it holds."""
+        return sum(weights.numel() for weights in self._model.parameters())
+
+    def encode_text(self, texts: list[str]) -> NDArray[np.float32]:
+        """M texts -> (M, D) float32, each L2-normalised."""
+        return _text_vectors(self._model, self._tokenizer, texts, self._device, self.spec.width)
+
+
+@torch.inference_mode()
+def _text_vectors(
+    model: Any, tokenizer: Any, texts: list[str], device: torch.device, width: int
+) -> NDArray[np.float32]:
+    """M texts -> (M, D)."""
+    if not texts:
+        return np.zeros((0, width), np.float32)
+    vectors = model.encode_text(tokenizer(texts).to(device)).float()
+    normalised: NDArray[np.float32] = torch.nn.functional.normalize(vectors, dim=-1).numpy(force=True)
+    return normalised
+
+
 def load_clip(
     name: str, pretrained: str | None = None, device: str = "cpu", precision: Precision = "auto"
 ) -> ClipEncoder:
@@ -66,7 +102,19 @@ def load_clip(
     Raises: UsageError, one line.
     """
     loaded = read_clip(name, pretrained)
-    spec = EncoderSpec(
+    return ClipEncoder(loaded, _spec_of(loaded), device, precision)
+
+
+def load_clip_texts(
+    name: str, pretrained: str | None = None, device: str = "cpu", precision: Precision = "auto"
+) -> ClipTexts:
+    """The text side of the CLIP that `load_clip` loads. Raises: as that."""
+    loaded = read_clip(name, pretrained)
+    return ClipTexts(loaded, _spec_of(loaded), device, precision)
+
+
+def _spec_of(loaded: LoadedClip) -> EncoderSpec:
+    return EncoderSpec(
         name=loaded.name,
         pretrained=loaded.tag,
         weights=loaded.weights,
@@ -74,4 +122,3 @@ def load_clip(
         preprocessing=loaded.preprocessing,
         fingerprint=fingerprint(loaded.model.state_dict(), loaded.model_cfg, loaded.preprocessing),
     )
-    return ClipEncoder(loaded, spec, device, precision)

@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clipsum.encoders.base import EncoderSpec, FrameEncoder, Kind, Precision
 from clipsum.errors import UsageError, one_of
+
+if TYPE_CHECKING:
+    from clipsum.encoders.clip import ClipTexts
 
 
 def _clip(name: str, pretrained: str | None, device: str, precision: Precision) -> FrameEncoder:
@@ -35,15 +39,34 @@ LOADERS: Mapping[Kind, Callable[[str, str | None, str, Precision], FrameEncoder]
 def load_encoder(spec: EncoderSpec, device: str = "cpu", precision: Precision = "auto") -> FrameEncoder:
     """The encoder that `spec` names. Raises: UsageError where it is not the one that `spec` was made with."""
     encoder = LOADERS[spec.kind](spec.name, spec.pretrained or spec.weights, device, precision)
-    if encoder.fingerprint != spec.fingerprint:
+    _refuse_other(encoder.name, encoder.spec, spec)
+    return encoder
+
+
+def load_texts(spec: EncoderSpec, device: str = "cpu", precision: Precision = "auto") -> "ClipTexts":
+    """What embeds texts as the CLIP that `spec` names does, and holds nothing that sees frames.
+
+    Raises: UsageError where it is not the one that `spec` was made with, or no CLIP.
+    """
+    from clipsum.encoders.clip import load_clip_texts
+
+    if spec.kind != "clip":
+        raise UsageError(f"encoder {spec.name} of kind '{spec.kind}' embeds frames only: take a CLIP")
+    texts = load_clip_texts(spec.name, spec.pretrained or spec.weights, device, precision)
+    _refuse_other(texts.name, texts.spec, spec)
+    return texts
+
+
+def _refuse_other(name: str, found: EncoderSpec, wanted: EncoderSpec) -> None:
+    """Raise UsageError where an encoder is not the one that `wanted` was made with."""
+    if found.fingerprint != wanted.fingerprint:
         raise UsageError(
-            f"encoder {encoder.name} has fingerprint {encoder.fingerprint[:16]}, expected {spec.fingerprint[:16]}: "
+            f"encoder {name} has fingerprint {found.fingerprint[:16]}, expected {wanted.fingerprint[:16]}: "
             "its weights, its architecture or its preprocessing are not the ones that this was made with"
         )
     for what in ("width", "preprocessing"):  # frames are made by these words before an encoder is loaded
-        if (found := getattr(encoder.spec, what)) != (expected := getattr(spec, what)):
-            raise UsageError(f"encoder {encoder.name} has {what} {found}, expected {expected}: copy its bundle again")
-    return encoder
+        if (has := getattr(found, what)) != (expected := getattr(wanted, what)):
+            raise UsageError(f"encoder {name} has {what} {has}, expected {expected}: copy its bundle again")
 
 
 def find_encoder(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsum.encoders.load import load_texts
 from clipsum.highlights.asking import has_texts
 from clipsum.highlights.chapters import chapters
 from clipsum.highlights.segmentation import change_points
@@ -42,8 +43,9 @@ class Watched:
 class MomentFinder:
     """A bundle's scorer at work. `is_able` says whether the bundle has one; without, there are no moments to be had.
 
-    `encoder`: the bundle's, where it is loaded already. It is not loaded where it has no texts in the space of its
-    frames: the scorer then goes by the frames alone, and titles by the times at which sentences are said.
+    `encoder`: the bundle's, where it is loaded already; else its text side is, alone. It is not loaded where it has no
+    texts in the space of its frames: the scorer then goes by the frames alone, and titles by the times at which
+    sentences are said.
     """
 
     def __init__(
@@ -55,7 +57,7 @@ class MomentFinder:
         self._threshold = scorer.match_threshold if scorer else None
         self._summarizer, self._config = summarizer, config or HighlightConfig()
         reads = self.is_able and has_texts(bundle.manifest)
-        self._encoder = (encoder or bundle.encoder(summarizer.device)) if reads else None
+        self._encoder = (encoder or load_texts(bundle.encoder_spec, summarizer.device)) if reads else None
 
     @property
     def encoder(self) -> TextEncoder | None:

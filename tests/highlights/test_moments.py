@@ -8,6 +8,7 @@ import pytest
 
 from clipsum.config import Sampling
 from clipsum.errors import UsageError
+from clipsum.highlights import moments
 from clipsum.highlights.moments import MomentFinder, Watched
 from clipsum.highlights.select import HighlightConfig
 from clipsum.models.bundle import load_bundle
@@ -135,8 +136,14 @@ def test_frames_past_the_stated_end_and_a_video_of_no_length_lose_no_row(finder,
 def test_a_bundle_without_a_scorer_finds_nothing_and_loads_no_second_encoder(tmp_path, monkeypatch):
     write_bundle(str(tmp_path / "b"), tmp_path / "clip", sampling=Sampling(frames=8))
     summarizer = Summarizer(load_bundle(str(tmp_path / "b")))
-    monkeypatch.setattr(type(summarizer.bundle), "encoder", None)
+    monkeypatch.setattr(moments, "load_texts", None)
     assert MomentFinder(summarizer).find([_watched(summarizer)]) == [None]
+
+
+def test_of_the_bundles_encoder_the_text_side_alone_is_loaded(finder, summarizer):
+    whole = summarizer.bundle.encoder()
+    np.testing.assert_array_equal(finder.encoder.encode_text(["onion"]), whole.encode_text(["onion"]))
+    assert finder.encoder.parameters + whole.parameters == sum(w.numel() for w in whole._model.parameters())
 
 
 def test_embeddings_of_another_encoder_are_refused(finder):
