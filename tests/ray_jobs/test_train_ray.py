@@ -13,6 +13,7 @@ import pytest
 import ray
 
 from clipsum.errors import UsageError
+from clipsum.models.bundle import load_bundle
 from ray_jobs.cli import run
 from ray_jobs.train_config import TrainJob, Workers
 from ray_jobs.train_place import Placement
@@ -87,6 +88,16 @@ def test_two_workers_one_of_them_killed_end_as_one_worker_does(data, bundle, alo
     assert starts[1]["step"] >= 7
     same_curve(output, alone)
     assert json.loads((output / "run.json").read_text())["ending"] == "finished"
+
+
+@pytest.mark.slow
+def test_two_workers_that_share_the_weights_end_as_one_worker_does(data, bundle, alone, tmp_path):
+    output = tmp_path / "run"
+    assert run(call(data, output, bundle, workers=2, settings=[*LONG, "parallel=fsdp2"])) == 0
+    same_curve(output, alone)
+    ours, theirs = (load_bundle(str(folder)).model.state_dict() for folder in (output, alone))
+    assert ours.keys() == theirs.keys()
+    assert all(ours[name].shape == theirs[name].shape for name in ours)
 
 
 @pytest.mark.slow
