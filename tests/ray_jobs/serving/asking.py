@@ -1,5 +1,6 @@
 """Asking the service over HTTP, as its users do, and a look at its processes."""
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -79,6 +80,16 @@ def decoding_s() -> float:
         except psutil.NoSuchProcess:
             continue
         total += times.user + times.system
+    return total
+
+
+def resident_bytes() -> int:
+    """What all of the service holds in memory: its replicas, those who decode for them, and the proxy."""
+    total = 0
+    for word in ("ServeReplica:", "ray::ProxyActor", "clipsum.video.child"):
+        for process in processes(word):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += process.memory_info().rss
     return total
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 from ray import serve
 
 from clipsum import storage
@@ -24,6 +25,7 @@ from tests.ray_jobs.serving.slow_video import write_slow_video
 from tests.s3_server import SwiftServer
 
 MOST_REQUESTS = 12
+WEBHOOK_SECRET = "whsec-what-webhooks-are-signed-with"
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +79,8 @@ def service(
         upload_bytes=UPLOAD_BYTES,
         uploads=str(folder / "uploads"),
         state=str(folder / "state"),
+        webhooks=("hooks.example",),
+        webhook_secret_file=str(folder / "webhook-secret"),
         watch_s=0.2,
         drain_s=5,
         most_requests=MOST_REQUESTS,
@@ -84,6 +88,7 @@ def service(
         decode={"max_replicas": 1},
         summarize={"max_replicas": 1},
     )
+    (folder / "webhook-secret").write_text(WEBHOOK_SECRET)
     keys = {name: write_key(folder / "keys.toml", name) for name in ("user", "admin", "slow")}
     start("127.0.0.1", free_port, config.deadline_s)
     with pytest.MonkeyPatch.context() as patch:
@@ -98,6 +103,12 @@ def with_environment(environment: dict[str, str], *given: Any) -> dict[str, Any]
     chosen = options(*given)
     chosen["ray_actor_options"]["runtime_env"] = {"env_vars": environment}
     return chosen
+
+
+@pytest.fixture(scope="session")
+def logs(two_cores: None) -> Path:
+    """The folder of all that Ray, Serve and the replicas write."""
+    return Path(ray._private.worker._global_node.get_logs_dir_path())
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.ray_jobs.serving.asking import Asking, processes, refusal
+from tests.ray_jobs.serving.asking import Asking, processes, refusal, resident_bytes
 
 SLOW_CLIENTS = 24
 MEMORY_BYTES = 300 * 2**20
@@ -32,20 +32,15 @@ def write(path: Path, width: int, height: int, times: tuple[int, ...] = (0, 1, 2
     return path
 
 
-def memory_of_service() -> int:
-    """Resident bytes of the replicas and the proxy."""
-    return sum(process.memory_info().rss for process in [*processes("ServeReplica:clipsum"), *processes("ray::Proxy")])
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _stays_small_and_clean(service: Asking, kitchen: Path) -> Iterator[None]:
     """After all of it the service answers, holds no upload, runs in the processes that it had, and has not grown."""
     video = min(kitchen.glob("*.mp4"))
     assert service.upload(video).status_code == 200
-    before, replicas = memory_of_service(), {process.pid for process in processes("ServeReplica:clipsum")}
+    before, replicas = resident_bytes(), {process.pid for process in processes("ServeReplica:clipsum")}
     yield
     assert service.upload(video).status_code == 200
-    assert memory_of_service() - before < MEMORY_BYTES
+    assert resident_bytes() - before < MEMORY_BYTES
     assert {process.pid for process in processes("ServeReplica:clipsum")} == replicas
     assert list(Path(service.config.uploads).iterdir()) == []
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.ray_jobs.serving.asking import Asking, decoding_s, eventually, processes, refusal
+from tests.ray_jobs.serving.asking import Asking, decoding_s, eventually, processes, refusal, resident_bytes
 from tests.ray_jobs.serving.conftest import MOST_REQUESTS
 
 CANCELLED_WITHIN_S = 2.0
@@ -79,11 +79,6 @@ def test_after_a_replica_is_killed_in_mid_request_the_service_heals(service, vid
 
 CALLERS, LASTING_S = 20 * MOST_REQUESTS, 60
 GROWTH, RECOVERED_S = 1.2, 10
-
-
-def resident_bytes() -> int:
-    """What ingress, decoder and summarizer hold in memory."""
-    return sum(process.memory_info().rss for process in processes("ServeReplica:clipsum"))
 
 
 @pytest.mark.slow

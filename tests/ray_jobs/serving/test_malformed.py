@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import pytest
-import ray
 
 from clipsum.serving.assets import SECURITY_HEADERS
 from ray_jobs import serve_connections
@@ -114,12 +113,6 @@ def stated(data: bytes) -> int:
     head = data.partition(b"\r\n\r\n")[0]
     lengths = [line.partition(b":")[2] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
     return len(head) + 4 + int(lengths[0]) if lengths else 0
-
-
-@pytest.fixture(scope="module")
-def logs(service: Asking) -> Path:
-    """The folder of all that Ray, Serve and the replicas write."""
-    return Path(ray._private.worker._global_node.get_logs_dir_path())
 
 
 def complaints(logs: Path) -> list[str]:
