@@ -65,7 +65,7 @@ def create_bytes(uri: str, data: bytes) -> bool:
     try:
         ask(uri, lambda: client().put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*"))
     except ItemError as error:
-        if not isinstance(error.__cause__, ClientError) or status_of(error.__cause__) not in (409, 412):
+        if not isinstance(error.__cause__, ClientError) or status_of(error.__cause__) != 412:
             raise
         return read_bytes(uri) == data  # tried again after an answer that was lost, it meets itself
     return True

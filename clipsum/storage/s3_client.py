@@ -46,7 +46,14 @@ ENVIRONMENT = ("ENDPOINT_URL", "ENDPOINT_URL_S3", "ACCESS_KEY_ID", "SECRET_ACCES
 REFUSED = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, TokenRetrievalError, ProfileNotFound)
 PASSING = (NotConnectedError, HTTPClientError, IncompleteReadError, FlexibleChecksumError, Boto3Error)
 PASSING_STATUS = (429, 500, 502, 503, 504)
-PASSING_CODES = ("RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded")
+PASSING_CODES = (
+    "RequestTimeout",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+    "ConditionalRequestConflict",  # somebody else writes the same object right now: who was first is not known yet
+)
 BY_STATUS: dict[int, Reason] = {401: "access_denied", 403: "access_denied", 404: "not_found"}
 BY_CODE: dict[str, Reason] = {  # where the status alone says something else
     "InvalidObjectState": "storage_error",  # kept in cold storage: 403 on AWS, and no matter of rights

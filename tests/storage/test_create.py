@@ -3,9 +3,11 @@
 import threading
 
 import pytest
+from botocore.exceptions import ClientError
 
 from clipsum import storage
 from clipsum.errors import UsageError
+from clipsum.storage.s3_client import client
 
 
 def test_of_many_who_create_the_same_file_at_once_one_alone_does(tmp_path):
@@ -31,6 +33,24 @@ def test_an_object_is_created_once_and_its_writer_knows_it_again(s3):
     assert not storage.create_bytes(place, b"second")
     assert storage.create_bytes(place, b"first")  # as when the answer to the first try was lost
     assert storage.read_bytes(place) == b"first"
+
+
+@pytest.mark.parametrize("other", [b"somebody else's", None])
+def test_a_conflict_with_a_writer_of_the_same_moment_is_settled_by_asking_again(s3, monkeypatch, other):
+    place, asked, put = f"{s3.uri}/folder/one", [], client().put_object
+
+    def conflict(**options):
+        asked.append(options)
+        if len(asked) > 1:
+            return put(**options)
+        if other is not None:
+            storage.write_bytes(place, other)
+        said = {"Error": {"Code": "ConditionalRequestConflict"}, "ResponseMetadata": {"HTTPStatusCode": 409}}
+        raise ClientError(said, "PutObject")
+
+    monkeypatch.setattr(client(), "put_object", conflict)
+    assert storage.create_bytes(place, b"own") is (other is None)
+    assert storage.read_bytes(place) == (other or b"own")
 
 
 def test_nothing_is_created_behind_https():
