@@ -5,15 +5,49 @@ They come at least once: `Idempotency-Key` is the job's id, the same each time.
 
 import hashlib
 import hmac
+import socket
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import urllib3
 
-from clipsum.storage.guard import GuardedPool, check_host
+from clipsum.storage.guard import GuardedConnection, GuardedPool, check_host
 
 SIGNATURE, IDEMPOTENCY = "ClipSum-Signature", "Idempotency-Key"
 TOLERANCE_S = 300
-TIMEOUT_S = 10.0
+TIMEOUT_S, TOTAL_S = 10.0, 30.0
+"""How long the other side may be silent, and how long it may take in all; a delivery is held for longer."""
+
+
+class HastyConnection(GuardedConnection):
+    """One that breaks after `TOTAL_S`, however slowly the other side goes on."""
+
+    _timer: threading.Timer | None = None
+
+    def connect(self) -> None:
+        """As urllib3's."""
+        self._timer = threading.Timer(TOTAL_S, self._break)
+        self._timer.daemon = True
+        self._timer.start()
+        super().connect()
+
+    def close(self) -> None:
+        """As urllib3's."""
+        if self._timer is not None:
+            self._timer.cancel()
+        super().close()
+
+    def _break(self) -> None:
+        if self.sock is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # TLS's own shutdown is not for another thread
+
+
+class HastyPool(GuardedPool):
+    """Connections that are guarded, and break."""
+
+    ConnectionCls = HastyConnection
 
 
 def send(url: str, body: bytes, headers: Mapping[str, str], hosts: Sequence[str]) -> int:
@@ -23,7 +57,7 @@ def send(url: str, body: bytes, headers: Mapping[str, str], hosts: Sequence[str]
     """
     check_host(url, hosts)
     with urllib3.PoolManager(num_pools=1, timeout=TIMEOUT_S, retries=False) as pool:
-        pool.pool_classes_by_scheme = {"https": GuardedPool}
+        pool.pool_classes_by_scheme = {"https": HastyPool}
         answer = pool.request("POST", url, body=body, headers=dict(headers), preload_content=False, redirect=False)
         answer.release_conn()
         return answer.status
