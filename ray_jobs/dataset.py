@@ -1,6 +1,8 @@
 """`clipsum dataset youcook2|how2|videoxum|tvsum|summe|qfvs …`: a dataset's own files to manifests for every job."""
 
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Annotated, get_args
 
 import typer
@@ -10,7 +12,9 @@ from rich.table import Table
 from clipsum import storage
 from clipsum.datasets import annotated
 from clipsum.datasets.annotated import Written, write_dataset
-from clipsum.datasets.benchmarks import Own, Setting, qfvs_folds, read_benchmark
+from clipsum.datasets.annotation_files import find_videos
+from clipsum.datasets.benchmark_splits import Dataset
+from clipsum.datasets.benchmarks import Setting, qfvs_folds, read_benchmark
 from clipsum.datasets.how2 import Part, read_how2
 from clipsum.datasets.qfvs import read_qfvs
 from clipsum.datasets.splits import Split
@@ -18,7 +22,7 @@ from clipsum.datasets.videoxum import read_videoxum
 from clipsum.datasets.youcook2 import read_youcook2
 from clipsum.errors import ItemError, UsageError, one_of
 
-dataset = typer.Typer(help="Published datasets as manifests.", no_args_is_help=True)
+dataset: typer.Typer = typer.Typer(help="Published datasets as manifests.", no_args_is_help=True)
 Videos = Annotated[
     str, typer.Option("--videos", metavar="DIR", help="Videos named by id: folder, glob or s3:// prefix.")
 ]
@@ -26,6 +30,9 @@ Output = Annotated[str, typer.Option("--output", metavar="FILE", help="The manif
 File = Annotated[str | None, typer.Option(metavar="FILE")]
 Splits = Annotated[str | None, typer.Option(metavar="FILE", help="Published JSON of train_keys and test_keys.")]
 SettingName = Annotated[str, typer.Option("--setting", help="canonical, augmented or transfer.")]
+TVSUM = "ydata-tvsum50.mat, or the HDF5 file that the field shares"
+SUMME = "SumMe's folder GT, or the HDF5 file that the field shares"
+Beside = Annotated[str | None, typer.Option(metavar="FILE.h5", help="HDF5 file of one more dataset that teaches.")]
 
 
 @dataset.command(no_args_is_help=True)
@@ -73,28 +80,36 @@ def videoxum(videos: Videos, output: Output, train: File = None, validation: Fil
 
 @dataset.command(no_args_is_help=True)
 def tvsum(
-    tvsum: Annotated[str, typer.Option(metavar="FILE", help="ydata-tvsum50.mat.")],
+    tvsum: Annotated[str, typer.Option(metavar="FILE", help=f"{TVSUM}.")],
     videos: Videos,
     output: Output,
     splits: Splits = None,
     setting: SettingName = "canonical",
-    summe: Annotated[str | None, typer.Option(metavar="DIR", help="SumMe's folder GT, to teach as well.")] = None,
+    summe: Annotated[str | None, typer.Option(metavar="DIR", help=f"{SUMME}, to teach as well.")] = None,
+    ovp: Beside = None,
+    youtube: Beside = None,
 ) -> int:
     """TVSum: what twenty people gave each second; with --splits a manifest for each fold."""
-    return _write_folds(read_benchmark("tvsum", _places(tvsum, summe), splits, _setting(setting)), videos, output)
+    places = _places(tvsum=tvsum, summe=summe, ovp=ovp, youtube=youtube)
+    found = read_benchmark("tvsum", places, splits, _setting(setting), partial(_durations, videos))
+    return _write_folds(found, videos, output)
 
 
 @dataset.command(no_args_is_help=True)
 def summe(
-    summe: Annotated[str, typer.Option(metavar="DIR", help="SumMe's folder GT.")],
+    summe: Annotated[str, typer.Option(metavar="DIR", help=f"{SUMME}.")],
     videos: Videos,
     output: Output,
     splits: Splits = None,
     setting: SettingName = "canonical",
-    tvsum: Annotated[str | None, typer.Option(metavar="FILE", help="ydata-tvsum50.mat, to teach as well.")] = None,
+    tvsum: Annotated[str | None, typer.Option(metavar="FILE", help=f"{TVSUM}, to teach as well.")] = None,
+    ovp: Beside = None,
+    youtube: Beside = None,
 ) -> int:
     """SumMe: which seconds each person chose; with --splits a manifest for each fold."""
-    return _write_folds(read_benchmark("summe", _places(tvsum, summe), splits, _setting(setting)), videos, output)
+    places = _places(summe=summe, tvsum=tvsum, ovp=ovp, youtube=youtube)
+    found = read_benchmark("summe", places, splits, _setting(setting), partial(_durations, videos))
+    return _write_folds(found, videos, output)
 
 
 @dataset.command(no_args_is_help=True)
@@ -107,9 +122,21 @@ def qfvs(
     return _write_folds(qfvs_folds(read_qfvs(qfvs)), videos, output)
 
 
-def _places(tvsum: str | None, summe: str | None) -> dict[Own, str]:
-    given: dict[Own, str | None] = {"tvsum": tvsum, "summe": summe}
-    return {name: place for name, place in given.items() if place is not None}
+def _places(**given: str | None) -> dict[Dataset, str]:
+    known: tuple[Dataset, ...] = get_args(Dataset)
+    return {name: place for name in known if (place := given.get(name)) is not None}
+
+
+def _durations(videos: str, ids: Sequence[str]) -> dict[str, float]:
+    """How long the files of these ids are, by their containers; a file that cannot be opened has no length."""
+    from clipsum.video.length import duration_of
+
+    found, _ = find_videos(storage.canonical(videos), set(ids)) if ids else ({}, [])
+    lengths: dict[str, float] = {}
+    for video_id, uri in found.items():
+        with suppress(ItemError):
+            lengths[video_id] = duration_of(uri)
+    return lengths
 
 
 def _setting(name: str) -> Setting:

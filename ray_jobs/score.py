@@ -25,7 +25,7 @@ def score(
         list[str] | None, typer.Option(metavar="FILE.h5", help="Instead of texts: frame scores and users' choices.")
     ] = None,
     protocol: Annotated[
-        str | None, typer.Option(metavar="NAME", help="With --frames: summe, tvsum or videoxum.")
+        str | None, typer.Option(metavar="NAME", help="With --frames: summe, tvsum, videoxum or qfvs.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
@@ -42,7 +42,7 @@ def score(
         raise UsageError(f"--frames and {alien} are given: score texts and frames in calls of their own")
     from ray_jobs.score_frames import score_frames
 
-    return score_frames(files, _given(protocol, "--protocol (summe, tvsum or videoxum)"), as_json)
+    return score_frames(files, _given(protocol, "--protocol (summe, tvsum, videoxum or qfvs)"), as_json)
 
 
 def _given(value: str | None, name: str) -> str:

@@ -1,4 +1,7 @@
-"""What `clipsum score --frames` prints: every figure of frame scores with its random floor and human ceiling."""
+"""What `clipsum score --frames` prints: every figure of frame scores with its random floor and human ceiling.
+
+By QFVS's protocol the scores are of shots, for queries.
+"""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -11,6 +14,7 @@ from ray_jobs.score_table import print_figures
 if TYPE_CHECKING:
     from clipsum.metrics.frames import VideoFigures
 
+QFVS = "qfvs"
 _DASH = "–"
 
 
@@ -19,9 +23,11 @@ def score_frames(files: Sequence[str], name: str, as_json: bool) -> int:
     from clipsum.datasets.frame_scores import read_frame_scores
     from clipsum.metrics import frames
 
+    if name == QFVS:
+        return _score_queries(files, as_json)
     protocol = next((known for known in frames.PROTOCOLS if known == name), None)
     if protocol is None:
-        raise one_of(name, frames.PROTOCOLS, "--protocol")
+        raise one_of(name, (*frames.PROTOCOLS, QFVS), "--protocol")
     given = read_frame_scores(files, frames.needs_shots(protocol))
     videos = frames.score_frames(given, protocol)
     told = frames.protocol_of(protocol, without_scores=sum(not video.has_user_scores for video in given))
@@ -31,6 +37,34 @@ def score_frames(files: Sequence[str], name: str, as_json: bool) -> int:
     heads = ("mean", "95 % interval", "random", "human")
     print_figures(f"{len(videos):,} videos", heads, list(_rows(videos)), told)
     return 0
+
+
+def _score_queries(files: Sequence[str], as_json: bool) -> int:
+    """Score the shots that answer queries, by QFVS's protocol. Raises: UsageError for a bad file."""
+    from clipsum.datasets.query_scores import read_query_scores
+    from clipsum.metrics.bootstrap import bootstrap
+    from clipsum.metrics.concept_iou import PROTOCOL, best_shots, mean_match
+
+    found = {}
+    for video in read_query_scores(files):
+        chosen = [(best_shots(scores, len(reference)), reference) for scores, reference in video.queries.values()]
+        found[video.video_id] = mean_match(chosen, video.tags)
+    mean, floor = bootstrap([each.f1 for each in found.values()]), _mean([each.random_f1 for each in found.values()])
+    told = {"concept IoU": PROTOCOL}
+    if as_json:
+        figure = asdict(mean) | {"random_floor": floor, "human_ceiling": None}
+        per_video = [{"video_id": video_id, **asdict(figures)} for video_id, figures in found.items()]
+        shown = {"videos": len(found), "protocol": told, "figures": {"f1": figure}, "per_video": per_video}
+        print(json.dumps(shown, indent=2))
+        return 0
+    rows = [(video_id, f"{each.f1:.2f}", "", f"{each.random_f1:.2f}", _DASH) for video_id, each in found.items()]
+    rows.append(("Concept IoU, F1", f"{mean.value:.2f}", f"{mean.low:.2f} to {mean.high:.2f}", f"{floor:.2f}", _DASH))
+    print_figures(f"{len(found):,} videos", ("mean", "95 % interval", "random", "human"), rows, told)
+    return 0
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _as_json(videos: Sequence["VideoFigures"], told: dict[str, str]) -> dict[str, Any]:

@@ -1,36 +1,55 @@
 """TVSum, SumMe and QFVS as manifests: their own annotations second by second, and for each fold who teaches.
 
 A sampled frame has no time in their files. Second k shows what people said of the frame that lies (k + 1/2) / duration
-of the way through the video, by the length and the number of frames that the dataset states.
+of the way through the video, by the length and the number of frames that the dataset states. The HDF5 files that the
+field shares state no length: there it is that of the video itself. OVP and YouTube are there in these files alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
+from clipsum import storage
 from clipsum.datasets.annotated import Annotated
 from clipsum.datasets.benchmark_splits import BenchmarkConfig, Dataset, read_folds
+from clipsum.datasets.marks import Benchmark
 from clipsum.datasets.originals import Opinions, read_summe, read_tvsum
 from clipsum.datasets.qfvs import SHOT_S, QfvsVideo, folds
 from clipsum.datasets.splits import SPLITS, Split
+from clipsum.datasets.summarization_h5 import read_summarization_h5
 from clipsum.errors import UsageError
 
 Setting = Literal["canonical", "augmented", "transfer"]
-Own = Literal["tvsum", "summe"]
-READERS = {"tvsum": read_tvsum, "summe": read_summe}
+HDF5_SUFFIXES = (".h5", ".hdf5")
+ORIGINALS: Mapping[Dataset, Callable[[str], list[Opinions]]] = {"tvsum": read_tvsum, "summe": read_summe}
 
 
 def read_benchmark(
-    dataset: Own, places: Mapping[Own, str], splits: str | None, setting: Setting
+    dataset: Benchmark,
+    places: Mapping[Dataset, str],
+    splits: str | None,
+    setting: Setting,
+    durations: Callable[[list[str]], Mapping[str, float]] = lambda _: {},
 ) -> list[list[Annotated]]:
-    """The videos of each fold. `places`: the authors' own files, of `dataset` and of those that teach beside it.
+    """The videos of each fold. `places`: the files of `dataset` and of those that teach beside it.
 
-    `splits`: a published file, in whose keys `video_1` is the first video of the authors' file (TVSum), or by name
-    (SumMe); without it all videos of the dataset are tested, in one fold. Raises: UsageError, one line.
+    Either the authors' own, or one in the field's HDF5 layout; `durations` tells how long those videos are whose file
+    does not, by id, as far as they are there. `splits`: a published file, in whose keys `video_1` is the first video of
+    the authors' file (TVSum), or by name (SumMe), or the group of the HDF5 file; without it all videos of the dataset
+    are tested, in one fold. Raises: UsageError, one line.
     """
-    found: dict[Own, list[Opinions]] = {name: READERS[name](place) for name, place in places.items()}
+    read = {name: _read(name, place) for name, place in places.items()}
+    lengths = durations([video.video_id for videos in read.values() for video in videos if video.duration_s is None])
+    found: dict[Dataset, list[Opinions]] = {
+        name: [
+            video if video.duration_s is not None else replace(video, duration_s=lengths.get(video.video_id))
+            for video in videos
+        ]
+        for name, videos in read.items()
+    }
     if splits is None:
         if setting != "canonical":
             raise UsageError(f"--setting {setting} needs --splits: name the published file of {dataset}'s splits")
@@ -53,12 +72,32 @@ def read_benchmark(
     ]
 
 
+def _read(dataset: Dataset, place: str) -> list[Opinions]:
+    """The videos of one dataset; those of an HDF5 file are known by their names, else as `tvsum_video_1`."""
+    if storage.suffix(place) in HDF5_SUFFIXES:
+        return [
+            Opinions(
+                video.name or video.video_id.replace("/", "_"),
+                video.user_summary.astype(np.float64),
+                None,
+                are_choices=True,
+            )
+            for video in read_summarization_h5(place, dataset, f"--{dataset}")
+        ]
+    if dataset not in ORIGINALS:
+        ending = " or ".join(HDF5_SUFFIXES)
+        raise UsageError(
+            f"--{dataset} '{place}' is no HDF5 file: give eccv16_dataset_{dataset}…, which ends in {ending}"
+        )
+    return ORIGINALS[dataset](place)
+
+
 def qfvs_folds(videos: Sequence[QfvsVideo]) -> list[list[Annotated]]:
     """The four rounds: two videos teach, one chooses, one is tested. A query asks for its two concepts."""
     by_id = {video.video_id: video for video in videos}
     return [
         [
-            Annotated(video_id, split, more={"queries": _queries(by_id[video_id])})
+            Annotated(video_id, split, more=_asked(by_id[video_id]))
             for split in SPLITS
             for video_id in {"train": fold.train, "validation": (fold.validation,), "test": (fold.test,)}[split]
         ]
@@ -66,16 +105,25 @@ def qfvs_folds(videos: Sequence[QfvsVideo]) -> list[list[Annotated]]:
     ]
 
 
-def _annotated(video: Opinions, dataset: Own, split: Split) -> Annotated:
-    """TVSum's opinions of 1 to 5, SumMe's choices of 0 or 1, a row for each person."""
+def _annotated(video: Opinions, dataset: Dataset, split: Split) -> Annotated:
+    """TVSum's opinions of 1 to 5, else choices of 0 or 1, a row for each person; no mark where no length is known."""
+    own = {"benchmark": dataset} if dataset in get_args(Benchmark) else {}
+    if video.duration_s is None:
+        return Annotated(video.video_id, split, more=own)
     seconds = max(1, int(np.ceil(video.duration_s)))
     frames = video.user_scores.shape[1]
     at = np.minimum((np.arange(seconds) + 0.5) / video.duration_s * frames, frames - 1).astype(np.intp)
     scores = video.user_scores[:, at]
-    marks = ("importance", scores) if dataset == "tvsum" else ("vsum_onehot", scores > 0)
+    marks = ("vsum_onehot", scores > 0) if video.are_choices else ("importance", scores)
     said = marks[1].astype(int).tolist()
-    more: dict[str, Any] = {"benchmark": dataset, "duration": video.duration_s, marks[0]: said}
+    more: dict[str, Any] = {**own, "duration": video.duration_s, marks[0]: said}
     return Annotated(video.video_id, split, more=more)
+
+
+def _asked(video: QfvsVideo) -> dict[str, Any]:
+    """What is asked of a video and answers it, and which concepts each of its shots shows."""
+    seen = [[video.concepts[column] for column in np.flatnonzero(row)] for row in video.tags]
+    return {"queries": _queries(video), "shot_s": SHOT_S, "shot_tags": seen}
 
 
 def _queries(video: QfvsVideo) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 A annotators, N seconds, T frames. Read from the manifest that the videos were listed by, by video id:
 `importance` (A, N) of 1 to 5 (the toy kitchen), or `vsum_onehot` (A, N) of 0 and 1 at 1 fps (VideoXum);
 `queries` [{"query", "segments": [[start_s, end_s], …]}]: without a segment nothing in the video answers it.
+`shot_tags`, a list of concepts for each shot of `shot_s` seconds (QFVS), to compare the shots that answer a query by.
 `benchmark` "tvsum" or "summe": its papers' own protocol measures the scores; VideoXum's does where there is none.
 Bound: the marks of every video, A * N bytes each, and, while it is read, the manifest itself.
 """
@@ -45,6 +46,23 @@ class AskedQuery:
 
 
 @dataclass(frozen=True, repr=False)
+class TaggedShots:
+    """Which of C concepts each of S shots shows, (S, C) bool; shot k lasts from k to k + 1 times `shot_s`."""
+
+    tags: NDArray[np.bool_]
+    shot_s: float
+
+    def __repr__(self) -> str:
+        return f"TaggedShots(tags={self.tags.shape}, shot_s={self.shot_s:g})"
+
+    def within(self, query: AskedQuery) -> list[int]:
+        """The places of the shots whose middles lie in a segment of the query."""
+        middles_s = self.shot_s * (np.arange(len(self.tags), dtype=np.float64) + 0.5)
+        found: list[int] = np.flatnonzero(query.at(middles_s)).tolist()
+        return found
+
+
+@dataclass(frozen=True, repr=False)
 class Marks:
     """Of one video: `importance` (A, N) uint8 on a scale from `lowest` to `highest`, None where nobody gave any."""
 
@@ -53,6 +71,7 @@ class Marks:
     highest: int = 1
     queries: tuple[AskedQuery, ...] = ()
     benchmark: Benchmark | None = None
+    shots: TaggedShots | None = None
 
     def __repr__(self) -> str:
         shape = None if self.importance is None else self.importance.shape
@@ -106,7 +125,19 @@ def _marks(row: Mapping[str, Any]) -> Marks:
         return Marks(_importance(given, "importance", *SCALE), *SCALE, queries, benchmark)
     if (chosen := row.get("vsum_onehot")) is not None:
         return Marks(_importance(chosen, "vsum_onehot", 0, 1), 0, 1, queries, benchmark)
-    return Marks(queries=queries)
+    return Marks(queries=queries, shots=_tagged(row))
+
+
+def _tagged(row: Mapping[str, Any]) -> TaggedShots | None:
+    if (shown := row.get("shot_tags")) is None:
+        return None
+    if not (shot_s := float(row["shot_s"])) > 0:
+        raise ValueError(f"shot_s is {shot_s:g}: give the seconds of a shot, above 0")
+    columns = {name: column for column, name in enumerate(sorted({str(name) for names in shown for name in names}))}
+    tags = np.zeros((len(shown), len(columns)), np.bool_)
+    for place, names in enumerate(shown):
+        tags[place, [columns[str(name)] for name in names]] = True
+    return TaggedShots(tags, shot_s)
 
 
 def _importance(rows: Sequence[Sequence[float]], name: str, lowest: int, highest: int) -> NDArray[np.uint8]:

@@ -23,13 +23,17 @@ TVSUM, SUMME = "--tvsum", "--summe"
 
 @dataclass(frozen=True, repr=False)
 class Opinions:
-    """What people said of a video: user_scores (U, N); for SumMe above 0 where a person chose the frame."""
+    """What people said of a video: user_scores (U, N); where `are_choices`, above 0 where a person chose the frame.
+
+    `duration_s`: None where the file does not tell.
+    """
 
     video_id: str
     user_scores: NDArray[np.float64]
-    duration_s: float
+    duration_s: float | None
     title: str = ""
     category: str = ""
+    are_choices: bool = False
 
     def __repr__(self) -> str:
         return f"Opinions({self.video_id!r}, user_scores={self.user_scores.shape})"
@@ -64,8 +68,8 @@ def read_summe(folder: str) -> list[Opinions]:
 def _tvsum(values: Mapping[str, Any], place: str) -> Opinions:
     name, frames = text_of(values["video"]), int(np.asarray(values["nframes"]).item())
     given = _by_user(np.asarray(values["user_anno"], np.float64), frames, f"{TVSUM} '{place}': user_anno of '{name}'")
-    texts = (text_of(values[key]) if key in values else "" for key in ("title", "category"))
-    return Opinions(name, given, float(np.asarray(values["length"]).item()), *texts)
+    title, category = (text_of(values[key]) if key in values else "" for key in ("title", "category"))
+    return Opinions(name, given, float(np.asarray(values["length"]).item()), title, category)
 
 
 def _summe(place: str, content: bytes) -> Opinions:
@@ -87,7 +91,7 @@ def _summe(place: str, content: bytes) -> Opinions:
     ) as error:  # what loadmat makes of other files
         raise UsageError(f"{where} is not a MATLAB file of version 5: {error}") from error
     scores = _by_user(np.asarray(given, np.float64), int(frames.item()), f"{where}: user_score")
-    return Opinions(storage.stem(place).rsplit("/", 1)[-1], scores, float(duration.item()))
+    return Opinions(storage.stem(place).rsplit("/", 1)[-1], scores, float(duration.item()), are_choices=True)
 
 
 def _by_user(table: NDArray[np.float64], frames: int, where: str) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from clipsum.evaluation.agreement import agreements
 from clipsum.highlights.moments import MomentFinder, Watched
 from clipsum.highlights.segmentation import change_points
 from clipsum.models.summarize import Summarizer
-from clipsum.records import Evidence, Moments, Summary
+from clipsum.records import Asked, Evidence, Moments, Summary
 
 AT_ONCE = 256
 """Videos whose embeddings are in memory together: 26 MB at 50 frames of 512 numbers."""
@@ -22,7 +22,8 @@ class Case:
 
     `seconds`: stage -> seconds that it took for this video, for the stages that are known. `frame_scores` (T,) at
     `frame_times_s`, where the bundle has a scorer and people marked the video: `marks`. `shot_starts`: the frames at
-    which shots begin but the first, where they are known. `vt_clipscore`: with that of random frames, by the bundle's
+    which shots begin but the first, where they are known; `asked` what was found for each query of the marks, where
+    shots are tagged to compare answers by. `vt_clipscore`: with that of random frames, by the bundle's
     encoder, where it embeds texts.
     """
 
@@ -39,6 +40,7 @@ class Case:
     marks: Marks | None = None
     shot_starts: Sequence[int] | None = None
     vt_clipscore: tuple[float, float] | None = None
+    asked: Sequence[Asked] = ()
 
     @property
     def has_reference(self) -> bool:
@@ -67,7 +69,7 @@ def write_cases(
         started = time.perf_counter()
         summaries = summarizer.summarize([(video.embeddings, video.transcript, video.duration_s) for video in chunk])
         share_s = (time.perf_counter() - started) / len(chunk)
-        found = _moments(chunk, summaries, finder)
+        found = _moments(chunk, summaries, finder, marks or {})
         agreed = agreements(chunk, summaries, found, finder.encoder)
         for video, written, moments, agreement in zip(chunk, summaries, found, agreed, strict=True):
             yield Case(
@@ -84,6 +86,7 @@ def write_cases(
                 marks=(marks or {}).get(video.video_id),
                 shot_starts=_shot_starts(video, moments),
                 vt_clipscore=agreement,
+                asked=moments.queries if moments else (),
             )
         on_done(len(chunk))
 
@@ -97,12 +100,15 @@ def _shot_starts(video: Embedded, moments: Moments | None) -> list[int] | None:
 
 
 def _moments(
-    videos: Sequence[Embedded], summaries: Sequence[Summary], finder: MomentFinder
+    videos: Sequence[Embedded], summaries: Sequence[Summary], finder: MomentFinder, marks: Mapping[str, Marks]
 ) -> Sequence[Moments | None]:
     """Of each video, where the bundle finds any."""
+    nothing = Marks()
+    known = [marks.get(video.video_id, nothing) for video in videos]
+    asked = [tuple(dict.fromkeys(query.text for query in own.queries)) if own.shots else () for own in known]
     return finder.find(
         [
-            Watched(video.embeddings, video.transcript, video.duration_s, written.text)
-            for video, written in zip(videos, summaries, strict=True)
+            Watched(video.embeddings, video.transcript, video.duration_s, written.text, queries)
+            for video, written, queries in zip(videos, summaries, asked, strict=True)
         ]
     )

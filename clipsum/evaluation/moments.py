@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clipsum.datasets.frame_scores import ScoredVideo
 from clipsum.datasets.marks import Benchmark, Marks
-from clipsum.evaluation.agreement import PROTOCOL
+from clipsum.evaluation import agreement, answers
 from clipsum.evaluation.cases import Case
 from clipsum.highlights.select import BUDGET, top_fraction
 from clipsum.metrics.bootstrap import Estimate, bootstrap
@@ -94,10 +94,12 @@ def moment_figures(cases: Sequence[Case]) -> tuple[int, Moments]:
             names.remove(HEADLINE[benchmark])
         prefix = "" if benchmark is None else f"{benchmark}."
         found |= {prefix + name: _scaled(*means[name], 1 if name.startswith("f1") else 100) for name in names}
+    answered, of_queries = answers.answer_figures(cases)
+    found |= of_queries
     if agreed := [case.vt_clipscore for case in cases if case.vt_clipscore is not None]:
         estimate = bootstrap([score for score, _ in agreed])
         found[VT_CLIPSCORE] = estimate, Figure(estimate.value, float(np.mean([floor for _, floor in agreed])), None)
-    return len(pairs), found
+    return len(pairs) + answered, found
 
 
 def _scaled(estimate: Estimate, figure: Figure, factor: float) -> tuple[Estimate, Figure]:
@@ -120,15 +122,16 @@ def labels() -> dict[str, str]:
     """What `rows_of` gives, each figure followed by its floor and its ceiling."""
     own = {f"{key}.{name}": f"{NAMES[key]}: {label}" for key in NAMES for name, label in _OWN.items()}
     parts = (("", ""), (FLOOR, ", random scores"), (CEILING, ", people of each other"))
-    every = LABELS | own | {VT_CLIPSCORE: "VT-CLIPScore, by this bundle's CLIP"}
+    every = LABELS | own | {answers.NAME: answers.LABEL, VT_CLIPSCORE: "VT-CLIPScore, by this bundle's CLIP"}
     return {prefix + name: f"{label}{more}" for name, label in every.items() for prefix, more in parts}
 
 
 def protocol(names: Collection[str]) -> dict[str, str]:
     """How the figures of these names are measured."""
-    agreement = {"VT-CLIPScore": PROTOCOL} if VT_CLIPSCORE in names else {}
-    if set(names) <= {VT_CLIPSCORE}:
-        return agreement
+    lines = {answers.NAME: ("QFVS", answers.PROTOCOL), VT_CLIPSCORE: ("VT-CLIPScore", agreement.PROTOCOL)}
+    apart = dict(line for name, line in lines.items() if name in names)
+    if set(names) <= lines.keys():
+        return apart
     told = protocol_of("videoxum")
     chose = f"; a person who gave 1 to 5 chose the {BUDGET:.0%} of the seconds that they gave most"
     said = {
@@ -140,7 +143,7 @@ def protocol(names: Collection[str]) -> dict[str, str]:
     for benchmark, title in NAMES.items():
         if any(name.startswith(f"{benchmark}.") for name in names):
             said[title] = _benchmark_protocol(benchmark, f"{benchmark}.{HEADLINE[benchmark]}" in names)
-    return said | agreement
+    return said | apart
 
 
 def _benchmark_protocol(benchmark: Benchmark, has_shots: bool) -> str:

@@ -15,6 +15,12 @@ from scipy.optimize import linear_sum_assignment
 
 from clipsum.datasets.qfvs import QfvsVideo, Query
 
+PROTOCOL = (
+    "concept IoU of shots, matched one to one for the greatest sum (Sharghi et al., CVPR 2017); of each query the "
+    "shots with the best mean scores of their frames, as many as the reference has (so P = R = F1); "
+    "mean of queries, then of videos; random: as many shots, 10 draws"
+)
+
 
 @dataclass(frozen=True)
 class Match:
@@ -53,6 +59,12 @@ def match(summary: Sequence[int], reference: Sequence[int], tags: ArrayLike) -> 
     return Match(total / len(summary), total / len(reference))
 
 
+def best_shots(scores: ArrayLike, count: int) -> list[int]:
+    """Places of the `count` shots of the greatest scores (shots,), of equals the earlier, in order."""
+    chosen: list[int] = np.sort(np.argsort(-np.asarray(scores, float), kind="stable")[:count]).tolist()
+    return chosen
+
+
 @dataclass(frozen=True)
 class QueryFigures:
     """Means over the queries of one video, in points; `random_f1`: of as many random shots as each reference has."""
@@ -70,8 +82,13 @@ def score_queries(summaries: Mapping[Query, Sequence[int]], video: QfvsVideo, se
     """
     if missing := [query for query in video.oracles if query not in summaries]:
         raise ValueError(f"{len(missing)} queries of {video.video_id} have no summary, such as {missing[0]}")
-    found = [match(summaries[query], oracle, video.tags) for query, oracle in video.oracles.items()]
-    floors = [random_floor(oracle, video.tags, seed=seed).f1 for oracle in video.oracles.values()]
+    return mean_match([(summaries[query], oracle) for query, oracle in video.oracles.items()], video.tags, seed)
+
+
+def mean_match(pairs: Sequence[tuple[Sequence[int], Sequence[int]]], tags: ArrayLike, seed: int = 0) -> QueryFigures:
+    """Of each query's (summary, reference) in one video's tags (shots, C). Raises: ValueError as `match`."""
+    found = [match(summary, reference, tags) for summary, reference in pairs]
+    floors = [random_floor(reference, tags, seed=seed).f1 for _, reference in pairs]
     precision, recall, f1 = np.mean([(each.precision, each.recall, each.f1) for each in found], axis=0).tolist()
     return QueryFigures(precision, recall, f1, float(np.mean(floors)))
 

@@ -7,8 +7,9 @@ import pytest
 
 from clipsum.datasets.benchmarks import qfvs_folds, read_benchmark
 from clipsum.datasets.qfvs import QfvsVideo
+from clipsum.datasets.summarization_h5 import read_summarization_h5
 from clipsum.errors import UsageError
-from tests.datasets.benchmark_files import write_summe, write_tvsum
+from tests.datasets.benchmark_files import write_eccv16, write_summe, write_tvsum
 
 NAMES = tuple(f"video-{letter}" for letter in "abcdefghij")
 FIVE = [{"test_keys": [f"video_{n}", f"video_{n + 5}"]} for n in range(1, 6)]
@@ -64,6 +65,37 @@ def test_each_second_has_what_people_said_of_the_frame_in_its_middle(tmp_path):
     assert video.more["vsum_onehot"] == (scores.T[:, [12, 37]] > 0).astype(int).tolist()
 
 
+def test_files_in_the_fields_layout_teach_beside_each_other_and_are_as_long_as_their_videos(tmp_path):
+    files = {
+        name: write_eccv16(tmp_path / f"{name}.h5", seed=at) for at, name in enumerate(("tvsum", "ovp", "youtube"))
+    }
+    named = {"video_name": np.bytes_("Air_Force_One")}
+    files["summe"] = write_eccv16(tmp_path / "summe.h5", videos=1, **named)
+    keys = {"train_keys": [f"video_{n}" for n in range(1, 5)], "test_keys": ["video_5"]}
+    (tmp_path / "splits.json").write_text(json.dumps([keys]))
+    asked = []
+
+    def durations(ids):
+        asked.extend(ids)
+        return {video_id: 20.0 for video_id in ids if video_id != "ovp_video_2"}
+
+    (fold,) = read_benchmark("tvsum", files, str(tmp_path / "splits.json"), "augmented", durations)
+    assert len(asked) == 16
+    assert _ids(fold, "test") == {"tvsum_video_5"}
+    assert {"Air_Force_One", "youtube_video_3", "ovp_video_1"} <= _ids(fold, "train")
+    by_id = {video.video_id: video.more for video in fold}
+    shown = np.array(by_id["tvsum_video_5"]["vsum_onehot"])
+    users = read_summarization_h5(files["tvsum"], "tvsum")[4].user_summary
+    assert (shown == users[:, 2::5]).all()
+    assert (by_id["tvsum_video_5"]["benchmark"], by_id["tvsum_video_5"]["duration"]) == ("tvsum", 20.0)
+    assert "benchmark" not in by_id["youtube_video_1"]
+    assert by_id["ovp_video_2"] == {}
+    (transfer,) = read_benchmark("tvsum", files, str(tmp_path / "splits.json"), "transfer", durations)
+    assert len(_ids(transfer, "test")) == 5
+    with pytest.raises(UsageError, match=r"--ovp 'ovp.mat' is no HDF5 file"):
+        read_benchmark("tvsum", {**files, "ovp": "ovp.mat"}, None, "canonical")
+
+
 def test_a_setting_that_lacks_its_splits_or_its_other_dataset_is_refused(places):
     with pytest.raises(UsageError, match="--setting augmented needs --splits"):
         read_benchmark("tvsum", {"tvsum": places["tvsum"]}, None, "augmented")
@@ -76,4 +108,5 @@ def test_a_query_of_qfvs_asks_for_its_concepts_where_shots_of_five_seconds_answe
     videos = [QfvsVideo(f"P0{n}", ("Car", "Food"), np.zeros((10, 2), bool), oracle) for n in range(1, 5)]
     folds = qfvs_folds(videos)
     assert [sorted(_ids(fold, "test")) for fold in folds] == [["P01"], ["P02"], ["P03"], ["P04"]]
+    assert folds[0][0].more["shot_tags"] == [[]] * 10
     assert folds[0][0].more["queries"] == [{"query": "car and food", "segments": [[0, 10], [30, 40], [45, 50]]}]

@@ -38,6 +38,16 @@ def test_a_query_marks_the_frames_of_its_segments_and_none_where_it_has_no_match
     assert marks["a"].at(times_s) is None
 
 
+def test_shots_are_tagged_where_the_manifest_says_what_each_shows(tmp_path):
+    asked = [{"query": "car and sky", "segments": [[5.0, 15.0]]}]
+    row = {"video_id": "a", "queries": asked, "shot_s": 5, "shot_tags": [["Sky"], ["Car", "Sky"], [], ["Car"]]}
+    marks = read_marks(_written(tmp_path, row))["a"]
+    assert marks.shots.tags.astype(int).tolist() == [[0, 1], [1, 1], [0, 0], [1, 0]]
+    assert marks.shots.within(marks.queries[0]) == [1, 2]
+    with pytest.raises(UsageError, match="line 1: shot_s is 0: give the seconds of a shot"):
+        read_marks(_written(tmp_path, {**row, "shot_s": 0}))
+
+
 def test_frames_tell_whether_a_query_is_answered_unless_its_segments_all_fall_between_them():
     times_s = np.array([0.5, 1.5, 2.5])
     told = {((1.0, 2.0),): True, ((0.6, 1.4),): False, ((0.6, 1.4), (2.0, 3.0)): True, (): True}

@@ -1,11 +1,14 @@
 import json
+import shutil
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 from clipsum.datasets.marks import read_marks
 from ray_jobs.cli import run
-from tests.datasets.benchmark_files import write_summe, write_tvsum
+from tests.datasets.benchmark_files import write_eccv16, write_summe, write_tvsum
 
 
 @pytest.fixture
@@ -78,6 +81,33 @@ def test_tvsum_writes_a_manifest_for_each_split_which_training_reads(tmp_path, c
     capsys.readouterr()
     assert run([*call, "--output", str(tmp_path / "data.jsonl"), "--setting", "augmentd"]) == 2
     assert "augmented" in capsys.readouterr().err
+
+
+def test_a_file_in_the_fields_layout_and_others_beside_it_become_manifests_of_the_videos_own_lengths(
+    kitchen, tmp_path, capsys
+):
+    (tmp_path / "videos").mkdir()
+    for name, video in zip(
+        ("tvsum_video_1", "tvsum_video_2", "ovp_video_1"), sorted(kitchen.rglob("*.mp4")), strict=True
+    ):
+        shutil.copy(video, tmp_path / "videos" / f"{name}.mp4")
+    own, other = (write_eccv16(tmp_path / f"{name}.h5", videos=2) for name in ("tvsum", "ovp"))
+    splits = _file(tmp_path, "s.json", json.dumps([{"train_keys": ["video_1"], "test_keys": ["video_2"]}]))
+    call = ["dataset", "tvsum", "--tvsum", own, "--ovp", other, "--setting", "augmented", "--splits", splits]
+    assert run([*call, "--videos", str(tmp_path / "videos"), "--output", str(tmp_path / "a.jsonl")]) == 0
+    rows = {row["video_id"]: row for row in map(json.loads, (tmp_path / "a.jsonl").read_text().splitlines())}
+    assert {name: row["split"] for name, row in rows.items()} == {
+        "tvsum_video_1": "validation",
+        "tvsum_video_2": "test",
+        "ovp_video_1": "train",
+    }
+    for name, row in rows.items():
+        with av.open(str(tmp_path / "videos" / f"{name}.mp4")) as container:
+            assert row["duration"] == pytest.approx(container.duration / 1e6, abs=0.1)
+        assert len(row["vsum_onehot"][0]) == int(np.ceil(row["duration"]))
+    marks = read_marks(str(tmp_path / "a.jsonl"))
+    assert (marks["tvsum_video_2"].benchmark, marks["ovp_video_1"].benchmark) == ("tvsum", None)
+    assert "ovp_video_2" in (tmp_path / "a.missing.jsonl").read_text()
 
 
 def test_summe_and_qfvs_become_manifests(tmp_path, shared_dir):

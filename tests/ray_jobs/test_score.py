@@ -1,5 +1,6 @@
 import json
 
+import h5py
 import numpy as np
 import pytest
 
@@ -76,12 +77,33 @@ def test_the_table_of_frame_scores_is_printed_with_its_protocol(tmp_path, capsys
     assert "missing" not in json.loads(capsys.readouterr().out)["protocol"]
 
 
+def test_answers_to_queries_are_scored_by_the_concepts_of_their_shots(tmp_path, capsys):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name, scores in (("P01", [0.1, 0.9, 0.8, 0.2]), ("P02", [0.9, 0.1, 0.2, 0.8])):
+            file[f"{name}/tags"] = np.eye(4)
+            file[f"{name}/Car_Food/importance_scores"] = scores
+            file[f"{name}/Car_Food/user_summary"] = [[0, 1, 1, 0]]
+    call = ["score", "--frames", str(tmp_path / "a.h5"), "--protocol", "qfvs"]
+    assert run([*call, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [video["f1"] for video in found["per_video"]] == [100, 0]
+    assert (found["figures"]["f1"]["value"], found["figures"]["f1"]["human_ceiling"]) == (50, None)
+    assert 0 < found["figures"]["f1"]["random_floor"] < 100
+    assert run(call) == 0
+    assert "Concept IoU, F1" in capsys.readouterr().out
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        del file["P02/Car_Food/user_summary"]
+    assert run(call) == 2
+    assert "'P02': 'Car_Food' has no 'user_summary'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("call", "message"), [
-    (["--frames", "a.h5"], "--protocol (summe, tvsum or videoxum) is missing"),
+    (["--frames", "a.h5"], "--protocol (summe, tvsum, videoxum or qfvs) is missing"),
     (["--frames", "a.h5", "--protocol", "sume"], "did you mean 'summe'?"),
     (["--frames", "a.h5", "--protocol", "summe", "--references", "r"], "--frames and --references are given"),
     (["--protocol", "summe"], "--frames is missing: name the HDF5 files"),
     (["--frames", "none.h5", "--protocol", "summe"], "'none.h5' is not there"),
+    (["--frames", "none.h5", "--protocol", "qfvs"], "'none.h5' is not there"),
     (["--predictions", "p"], "--references is missing"),
     (["a.h5"], "--frames is missing: name the HDF5 files"),
 ])  # fmt: skip
