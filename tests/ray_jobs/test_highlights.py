@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from clipsum.config import Sampling
+from clipsum.config import DEFAULT_BUNDLE, Sampling
 from clipsum.models.config import ScorerConfig
 from ray_jobs import parts
 from ray_jobs.cli import run
@@ -210,6 +210,18 @@ def test_summarize_cuts_reels_in_the_same_call(kitchen, scoring, tmp_path, capsy
         assert 0 < container.duration / 1e6 <= BUDGET * row["duration_s"] + 0.001
     assert _summarize(video, tmp_path / "out", scoring, "--estimate", "--reel", str(tmp_path / "reels")) == 2
     assert "--reel and --estimate are given" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_reel_of_a_real_street_by_the_bundled_model_is_within_the_budget_in_sound_and_picture(shared_dir, tmp_path):
+    video = shared_dir / "videos/street_1080p_123s.mp4"
+    assert _summarize(video, tmp_path / "out", DEFAULT_BUNDLE, "--reel", str(tmp_path / "reels")) == 0
+    ((row,), (reel,)) = _rows(tmp_path / "out").values(), (tmp_path / "reels").iterdir()
+    with av.open(str(reel)) as container:
+        lengths_s = {each.type: float(each.duration * each.time_base) for each in container.streams}
+    assert set(lengths_s) == {"video", "audio"}
+    assert lengths_s["video"] == pytest.approx(lengths_s["audio"], abs=0.05)
+    assert 5 < max(lengths_s.values()) <= BUDGET * row["duration_s"] + 0.05  # a frame of AAC and its priming
 
 
 def test_a_video_that_is_gone_costs_its_own_reel_only_and_is_named(asked, kitchen, scoring, tmp_path, capsys):
