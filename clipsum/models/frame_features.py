@@ -32,8 +32,11 @@ class Similarity(nn.Module):
     def forward(self, frames: Tensor, guide: Tensor, guide_mask: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
         """Frames (B, T, V), texts (B, M, V), their mask (B, M), which are queries (B,): (B, T, W) and logits (B, T).
 
-        O(T): of the texts no more than `MOST_ASKED` are looked at.
+        O(T): of the texts no more than `MOST_ASKED` are looked at. Where there is none both are 0, and every weight has
+        taken part all the same: workers wait for the gradient of each.
         """
+        if not guide.shape[1]:
+            guide, guide_mask = guide.new_zeros(len(guide), 1, guide.shape[2]), guide_mask.new_zeros(len(guide), 1)
         guide, mask = guide[:, :MOST_ASKED], guide_mask[:, None, :MOST_ASKED]
         cosines = (normalize(frames, dim=-1) @ normalize(guide, dim=-1).transpose(1, 2)).masked_fill(~mask, 0.0)
         found = torch.stack(

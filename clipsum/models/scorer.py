@@ -112,7 +112,7 @@ class Scorer(nn.Module):
             guide = states.new_zeros(len(states), 0, self.visual_width)
             guide_times = positions.new_zeros(len(states), 0, 2)
             guide_mask, asked = frame_mask[:, :0], frame_mask[:, :0].any(dim=1)
-        elif self.similarity is not None and guide.shape[1]:
+        if self.similarity is not None and (guide.shape[1] or self.training):
             near, fit = self.similarity(frames, guide, guide_mask, asked)
             seen = seen + near
         texts = self.project_texts(guide) + self.origin[asked.long()][:, None]

@@ -31,6 +31,7 @@ def summary_of(run):
     return {
         "losses": [report.loss for report in steps],
         "norms": [report.gradient_norm for report in steps],
+        "parts": [dict(report.losses) for report in steps],
         "tokens": [report.tokens for report in steps],
         "epochs": [report.epoch for report in steps],
         "metrics": [report.metrics for report in validations],

@@ -35,7 +35,7 @@ def _bare(videos):
     return [replace(video, summary=None) for video in videos]
 
 
-def _data(base, train=6, marked=_importance, bare=True):
+def labelled(base, train=6, marked=_importance, bare=True):
     data = data_of(base, train=train)
     every = (data.train, data.validation)
     marks = {video.video_id: marked(video) for videos in every for video in videos} if marked else {}
@@ -44,7 +44,7 @@ def _data(base, train=6, marked=_importance, bare=True):
 
 def test_frame_scores_are_learned_chosen_and_saved_without_a_single_summary(base, tmp_path):
     config = changed(FRAMES, batch_size=6, max_steps=60, validation={**CHOSEN, "every_steps": 20})
-    run = trainer(base, config, _data(base))
+    run = trainer(base, config, labelled(base))
     run._validator = None  # nothing may ask for a summary
     steps, validations = split_reports(run.run())
     assert steps[-1].loss < steps[0].loss
@@ -54,7 +54,7 @@ def test_frame_scores_are_learned_chosen_and_saved_without_a_single_summary(base
     assert run.progress.best == max(taus)
     assert run.progress.best_step == validations[int(np.argmax(taus))].step
     run.save(tmp_path / "saved")
-    again = trainer(base, config, _data(base))
+    again = trainer(base, config, labelled(base))
     again.restore(tmp_path / "saved")
     assert again.progress.metrics == validations[-1].metrics
 
@@ -62,13 +62,13 @@ def test_frame_scores_are_learned_chosen_and_saved_without_a_single_summary(base
 @pytest.mark.parametrize("name", ["clip-it", "clip-it-unsupervised"])
 def test_the_named_configurations_train_where_people_marked_frames_and_wrote_nothing(base, name):
     config = configure(name, overrides=["max_steps=1", "epochs=1", "batch_size=4"])
-    _, (validated,) = split_reports(trainer(base, config, _data(base, train=4)).run())
+    _, (validated,) = split_reports(trainer(base, config, labelled(base, train=4)).run())
     assert "rouge2" not in validated.metrics
 
 
 def test_unsupervised_training_is_chosen_by_its_own_loss_where_nobody_marked_anything(base):
     config = configure("clip-it-unsupervised", overrides=["max_steps=2", "epochs=1", "batch_size=3"])
-    run = trainer(base, config, _data(base, marked=None))
+    run = trainer(base, config, labelled(base, marked=None))
     _, validations = split_reports(run.run())
     assert set(validations[0].metrics) == {"frame_loss"}
     assert run.progress.best == min(report.metrics["frame_loss"] for report in validations)
@@ -83,7 +83,7 @@ def test_of_a_loss_the_lowest_is_best_and_of_a_score_the_highest():
 
 def _parts(base, told, marked, config=JOINT):
     """Losses of the one step over six videos, of which these numbers have a summary and those are marked."""
-    data = _data(base, bare=False)
+    data = labelled(base, bare=False)
     train = [video if number in told else replace(video, summary=None) for number, video in enumerate(data.train)]
     left_out = {data.train[number].video_id for number in range(6) if number not in marked}
     marks = {name: marks for name, marks in data.marks.items() if name not in left_out}
@@ -112,7 +112,7 @@ def test_the_losses_of_a_step_are_told_apart_and_make_up_the_whole(base):
 
 
 def test_a_video_that_teaches_neither_head_is_left_out_and_told_of(base):
-    data = _data(base, bare=False)
+    data = labelled(base, bare=False)
     train = [replace(data.train[0], summary=None), *data.train[1:]]
     marks = {name: marks for name, marks in data.marks.items() if name != train[0].video_id}
     run = trainer(base, JOINT, replace(data, train=train, marks=marks))
@@ -121,7 +121,7 @@ def test_a_video_that_teaches_neither_head_is_left_out_and_told_of(base):
 
 
 def test_videos_of_which_only_queries_are_answered_teach_and_choose_the_scorer(base):
-    data = _data(base, marked=lambda video: Marks(queries=(ASKED,)))
+    data = labelled(base, marked=lambda video: Marks(queries=(ASKED,)))
     with pytest.raises(UsageError, match=r"take --set validation\.metric=query_f1"):
         trainer(base, FRAMES, data)
     config = changed(FRAMES, batch_size=6, max_steps=1, validation={**CHOSEN, "metric": "query_f1"})
@@ -150,7 +150,7 @@ def test_a_metric_of_a_head_that_does_not_learn_is_refused():
 
 def test_joint_training_without_any_summary_is_refused_with_what_trains_frames_alone(base):
     with pytest.raises(UsageError, match=r"no video of split 'train' has a summary.*objective\.lambda_text=0"):
-        trainer(base, JOINT, _data(base))
+        trainer(base, JOINT, labelled(base))
 
 
 def test_summaries_alone_still_need_a_summary_of_every_video(base):

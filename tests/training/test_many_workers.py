@@ -13,6 +13,7 @@ from clipsum.training.workers import SOLO
 from tests.models.tiny import batch_of, item
 from tests.training.many import Run, run_together, summary_of
 from tests.training.runs import PLAIN, changed, data_of, losses, trainer
+from tests.training.test_labels import JOINT, labelled
 from tests.training.watched import watched_data
 
 # 13 examples in batches of 4: shares of 2 and 2, and in each epoch, at step 4, one batch of a single example.
@@ -21,6 +22,8 @@ FSDP = changed(UNEVEN, parallel="fsdp2")
 TUNED = changed(
     UNEVEN, max_steps=4, micro_batch_size=1, encoder_finetune={"layers": 1, "learning_rate": 1e-2, "warmup_steps": 0}
 )
+SCORED = changed(UNEVEN, model=JOINT.model, objective=JOINT.objective, validation=JOINT.validation, max_steps=4)
+SCORED_ALONE = changed(SCORED, objective={**JOINT.objective.model_dump(), "lambda_text": 0})
 CONFIGS = {
     "ddp": UNEVEN,
     "odd": changed(batch_size=5),
@@ -52,6 +55,14 @@ class Dealt:
 def dealt(base, group):
     data = data_of(base)
     return replace(data, train=Dealt(data.train, group))
+
+
+def partly_labelled(base, group):
+    """Some videos have a summary, some are marked, some both."""
+    data = labelled(base, train=13, bare=False)
+    train = [video if number % 3 else replace(video, summary=None) for number, video in enumerate(data.train)]
+    marks = {name: marks for name, marks in data.marks.items() if not name.endswith(("01", "05", "11"))}
+    return replace(data, train=train, marks=marks)
 
 
 def without_frames(base, group):
@@ -112,6 +123,9 @@ SCENARIOS = {
     "fsdp2 lora": Run(changed(lora={"rank": 2}, parallel="fsdp2"), save="lora-checkpoint"),
     "no frames": Run(UNEVEN, data=without_frames),
     "encoder learns": Run(TUNED, data=watched_data),
+    "scorer": Run(SCORED, data=partly_labelled),
+    "scorer fsdp2": Run(changed(SCORED, parallel="fsdp2"), data=partly_labelled),
+    "scorer alone fsdp2": Run(changed(SCORED_ALONE, parallel="fsdp2"), data=partly_labelled),
     "dealt": Run(changed(UNEVEN, shuffle=False), data=dealt),
     "saved": saved_by_two,
     "restored": restored_by_two,
@@ -150,6 +164,8 @@ def assert_the_same(found, expected):
     assert found["norms"] == pytest.approx(expected["norms"], rel=5e-5)
     assert (found["tokens"], found["epochs"]) == (expected["tokens"], expected["epochs"])
     assert found["samples"] == expected["samples"]
+    for one, other in zip(found["parts"], expected["parts"], strict=True):
+        assert one == pytest.approx(other, rel=1e-4, abs=1e-5)
     assert len(found["metrics"]) == len(expected["metrics"])
     for one, other in zip(found["metrics"], expected["metrics"], strict=True):
         assert one == pytest.approx(other, abs=1e-5)
@@ -172,6 +188,15 @@ def test_a_batch_without_any_frames_leaves_no_worker_waiting(two, alone):
 def test_an_encoder_that_learns_does_so_alike_on_one_worker_and_two(two, alone):
     for of_rank in two["encoder learns"]:
         assert_the_same(of_rank, alone(TUNED, watched_data))
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [("scorer", SCORED), ("scorer fsdp2", SCORED), ("scorer alone fsdp2", SCORED_ALONE)],
+)
+def test_a_scorer_learns_on_two_workers_what_it_does_on_one(two, alone, name, config):
+    for of_rank in two[name]:
+        assert_the_same(of_rank, alone(config, partly_labelled))
 
 
 def test_a_stream_that_deals_to_the_workers_gives_the_losses_of_stored_examples(two, alone):
