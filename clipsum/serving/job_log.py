@@ -87,10 +87,9 @@ class JobLog:
 
     def _names(self, *folder: str) -> list[str]:
         """The names in a folder, sorted; none where it is not there."""
+        place = storage.join(self.place, *folder, "")  # with a slash: nobody asks whether it is a file
         try:
-            return sorted(
-                stored.uri.rsplit("/", 1)[1] for stored in storage.list_files(storage.join(self.place, *folder))
-            )
+            return sorted(stored.uri.rsplit("/", 1)[1] for stored in storage.list_files(place))
         except ItemError as error:
             if error.reason != "not_found":
                 raise

@@ -10,6 +10,8 @@ from clipsum.storage.guard import guard_https
 from clipsum.storage.uri import suffix
 
 SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
+NAME_BYTES = 16
+OURS = re.compile(rf"[0-9a-f]{{{2 * NAME_BYTES}}}(?:{SUFFIX.pattern})?")
 DOTS = frozenset({"", ".", ".."})
 
 
@@ -42,4 +44,9 @@ def _is_below(uri: str, prefix: str) -> bool:
 def upload_path(folder: Path, client_name: str) -> Path:
     """A new path right in `folder`, by a random name; of the client's own only a plain suffix is kept."""
     own = suffix(client_name)
-    return folder / (secrets.token_hex(16) + (own if SUFFIX.fullmatch(own) else ""))
+    return folder / (secrets.token_hex(NAME_BYTES) + (own if SUFFIX.fullmatch(own) else ""))
+
+
+def is_upload(path: Path) -> bool:
+    """Whether the name is one of `upload_path`."""
+    return OURS.fullmatch(path.name) is not None

@@ -14,7 +14,7 @@ from clipsum.datasets.manifest import default_id
 from clipsum.errors import ItemError, UsageError
 from clipsum.records import Segment, Transcript, VideoRef
 from clipsum.serving.refusals import RefusedError
-from clipsum.serving.sources import Sources, upload_path
+from clipsum.serving.sources import Sources, is_upload, upload_path
 from clipsum.transcript.parse import SubtitleError, parse_subtitles
 from clipsum.transcript.sidecar import SIDECAR_SUFFIXES, best_sidecar
 
@@ -101,8 +101,8 @@ def _for_owner(path: str, flags: int) -> int:
 
 
 def sweep(folder: Path, older_than_s: float) -> None:
-    """Remove what processes that were killed have left of uploads."""
-    for path in folder.glob("*") if folder.is_dir() else ():
+    """Remove what processes that were killed have left of uploads, and nothing that others keep in the folder."""
+    for path in filter(is_upload, folder.glob("*") if folder.is_dir() else ()):
         with suppress(OSError):  # another process sweeps too
             if time.time() - path.stat().st_mtime > older_than_s:
                 path.unlink()

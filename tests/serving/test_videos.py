@@ -12,7 +12,7 @@ from clipsum import storage
 from clipsum.errors import ItemError
 from clipsum.records import Segment
 from clipsum.serving.refusals import RefusedError
-from clipsum.serving.sources import Sources
+from clipsum.serving.sources import Sources, upload_path
 from clipsum.serving.videos import named, sweep, uploaded, words_of
 
 
@@ -41,12 +41,13 @@ def test_the_same_bytes_are_the_same_video_by_whatever_name(tmp_path):
     assert one.ref.version == same.ref.version != other.ref.version
 
 
-def test_what_a_killed_process_left_is_swept_up_and_what_is_in_use_stays(tmp_path):
-    for name, age_s in (("old.mp4", 100), ("new.mp4", 1)):
-        (tmp_path / name).write_bytes(b"x")
-        os.utime(tmp_path / name, times=(time.time() - age_s,) * 2)
+def test_what_a_killed_process_left_is_swept_up_and_what_is_in_use_or_somebody_elses_stays(tmp_path):
+    old, new, plain = (upload_path(tmp_path, name) for name in ("a.mp4", "b.mp4", "c"))
+    for path, age_s in ((old, 100), (plain, 100), (new, 1), (tmp_path / "holidays.mp4", 1000)):
+        path.write_bytes(b"x")
+        os.utime(path, times=(time.time() - age_s,) * 2)
     sweep(tmp_path, older_than_s=50)
-    assert [path.name for path in tmp_path.iterdir()] == ["new.mp4"]
+    assert {path.name for path in tmp_path.iterdir()} == {new.name, "holidays.mp4"}
     sweep(tmp_path / "nowhere", older_than_s=50)
 
 
