@@ -60,12 +60,15 @@ def summarize(
     if reel is not None:
         storage.check_writable(reel)
     code = run_archive(call, Console())
-    if reel is None or code > 1:
+    if code > 1:
         return code
-    from ray_jobs import run_record
+    from ray_jobs import answers, run_record
     from ray_jobs.reels import reels_of
 
-    return max(code, reels_of(call.output, (run_record.read(call.output) or {}).get("settings"), reel))
+    run = run_record.read(call.output) or {}
+    for line in answers.lines_of(call.output, run):
+        print(line)
+    return code if reel is None else max(code, reels_of(call.output, run.get("settings"), reel))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 
 from clipsum.config import DEFAULT_BUNDLE, Sampling
 from clipsum.models.config import ScorerConfig
-from ray_jobs import parts
+from ray_jobs import answers, parts
 from ray_jobs.cli import run
 from ray_jobs.model_stages import Summarize
 from ray_jobs.stages import Decode
@@ -64,6 +64,23 @@ def test_each_question_is_answered_once_on_every_row_with_scores_of_its_own(aske
             assert len(each["frame_scores"]) == 12
             assert not np.allclose(each["frame_scores"], row["frame_scores"], atol=1e-6)
             assert each["matched"] == (max(each["frame_scores"]) >= 0.5) == bool(each["highlights"])
+
+
+def test_the_terminal_says_in_how_many_videos_each_question_was_answered(kitchen, scoring, asked, capsys):
+    words = ("--query", "chopping onion", "--query", "a tiger")
+    assert _summarize(kitchen, asked, scoring, *words) == 0
+    said = capsys.readouterr().out
+    assert "0 to do" in said
+    for place, query in enumerate(("chopping onion", "a tiger")):
+        found = sum(row["queries"][place]["matched"] for row in _rows(asked).values())
+        words = f"found in {found} of 3 videos" if found else "nothing in 3 videos answers it"
+        assert f"Asked   “{query}”: {words}\n" in said
+
+
+def test_a_bundle_that_cannot_tell_whether_a_question_is_answered_says_so():
+    rows = [[{"query": "a tiger", "matched": matched}] for matched in (None, None)]
+    counted = answers._count([*rows, None])
+    assert "not taught to tell" in answers._words(counted["a tiger", True], counted["a tiger", False])
 
 
 def test_the_record_says_what_was_asked(asked):
