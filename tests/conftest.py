@@ -22,6 +22,7 @@ os.environ |= {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
 
+from tests.browser import browser  # noqa: E402, F401
 from tests.s3_server import REPOSITORY, S3ServerError, SwiftServer, keeps_attributes  # noqa: E402
 
 
@@ -97,3 +98,14 @@ def _no_error_in_the_log(request: pytest.FixtureRequest) -> Iterator[None]:
         logger.removeHandler(handler)
     if records and not request.node.get_closest_marker("logs_errors"):
         pytest.fail("unexpected error in the log: " + "; ".join(record.getMessage() for record in records))
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """The sums of several threads are not the same to the bit."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from clipsum.ablation.cell import CellData, hidden, run_cell
 from clipsum.models.bundle import load_bundle
@@ -16,12 +15,7 @@ from tests.training.runs import changed, data_of, make_base, videos
 SMALL = changed(max_steps=4, validation={"every_epochs": None, "every_steps": 2, "patience": None, "batch_size": 3})
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -1,20 +1,17 @@
-import shutil
 from html import escape
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from clipsum.evaluation import pictured
 from clipsum.evaluation.evaluate import evaluate
 from clipsum.evaluation.page import render_evaluation
 from clipsum.evaluation.record import compose
 from clipsum.rows import Thumbnail
+from tests.browser import BAD, overflow
 from tests.evaluation.test_evaluate import FACTS
 from tests.evaluation.toy import case_of
 from tests.reports.report_rows import jpeg
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-BAD = "\"'><img src=x onerror=alert(1)></script><script>window.pwned=1</script>{{7*7}}"
 SIDEWAYS = """() => {
   const box = document.querySelector('.wide'), label = box.querySelector('tbody th');
   const scrolls = box.scrollWidth > box.clientWidth;
@@ -84,20 +81,15 @@ def test_hostile_texts_stay_texts():
     assert escape("<img") in page
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: install Debian's chromium")
-def test_the_page_fits_a_phone_loads_nothing_and_its_policy_allows_its_own_style(page, tmp_path):
+def test_the_page_fits_a_phone_loads_nothing_and_its_policy_allows_its_own_style(page, browser, tmp_path):
     path, seen = tmp_path / "report.html", []
     path.write_text(page)
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        for width in (320, 390, 1280):
-            view = browser.new_page(viewport={"width": width, "height": 800})
-            view.on("console", lambda message: seen.append(message.text))
-            view.on("request", lambda request: request.url.startswith(("data:", "file:")) or seen.append(request.url))
-            view.goto(path.as_uri())
-            wide = view.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert (wide, seen) == (0, []), width
-            assert view.evaluate("getComputedStyle(document.querySelector('.case')).display") == "grid"
-            assert view.evaluate(SIDEWAYS) == ([True, True, True] if width < 500 else [False, True, True]), width
-        browser.close()
+    for width in (320, 390, 1280):
+        view = browser.new_page(viewport={"width": width, "height": 800})
+        view.on("console", lambda message: seen.append(message.text))
+        view.on("request", lambda request: request.url.startswith(("data:", "file:")) or seen.append(request.url))
+        view.goto(path.as_uri())
+        assert (overflow(view), seen) == (0, []), width
+        assert view.evaluate("getComputedStyle(document.querySelector('.case')).display") == "grid"
+        assert view.evaluate(SIDEWAYS) == ([True, True, True] if width < 500 else [False, True, True]), width
+        view.close()

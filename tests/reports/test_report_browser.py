@@ -1,22 +1,18 @@
 """The report in a real browser: what it loads, how it fits, what it does, and what a hostile row can do to it."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from clipsum.reports.page import render_report
+from tests.browser import BAD, DESK, PHONE, RATIO, overflow
 from tests.reports.report_rows import RUN, failed_row, jpeg, ok_row
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: install Debian's chromium")
-PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 Open = Callable[..., Page]
 
-BAD = "\"'><img src=x onerror=dialog(1)></script></style><script>window.pwned=1;alert(1)</script>{{7*7}}<!--"
 HOSTILE: list[dict[str, Any]] = [
     ok_row(0, summary=BAD, warnings=[BAD], video_id=BAD, uri=f"/videos/{BAD}.mp4"),
     ok_row(1, uri="javascript:alert(1)", chapters=[{"start_s": 0, "end_s": 9, "title": BAD}], transcript_source=BAD),
@@ -29,15 +25,6 @@ HOSTILE: list[dict[str, Any]] = [
     failed_row(1, "corrupt", detail=BAD, stage=BAD, uri=f"s3://b/{BAD}"),
     failed_row(2, BAD),
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -80,10 +67,6 @@ def rows_of_all_kinds() -> list[dict[str, Any]]:
         failed_row(3, "corrupt"),
         failed_row(4, "timeout"),
     ]
-
-
-def overflow(page: Page) -> int:
-    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
 
 @pytest.mark.parametrize("viewport", [PHONE, DESK, {"width": 320, "height": 600}])
@@ -141,17 +124,6 @@ def test_the_keyboard_reaches_the_videos_and_opens_what_is_folded(open_page: Ope
     page.keyboard.press("Enter")
     assert page.locator(".facts[open]").count() == 1
     assert page.locator(".facts[open]").get_by_text("0000000000000000", exact=True).is_visible()
-
-
-RATIO = """(element) => {
-  const channels = (colour) => colour.match(/[\\d.]+/g).slice(0, 3).map((value) => {
-    const part = value / 255;
-    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-  });
-  const light = (colour) => channels(colour).reduce((sum, part, i) => sum + part * [0.2126, 0.7152, 0.0722][i], 0);
-  const pair = [getComputedStyle(element).color, getComputedStyle(document.body).backgroundColor].map(light);
-  return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-}"""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

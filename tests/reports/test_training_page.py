@@ -1,16 +1,11 @@
 """The report of a training run: what it says, and how it fits, in a real browser."""
 
-import shutil
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 
 from clipsum.reports.training_charts import history_of
 from clipsum.reports.training_page import render_training, samples_of
+from tests.browser import BAD, overflow
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-BAD = "\"'><img src=x onerror=dialog(1)></style><script>window.pwned=1</script>{{7*7}}"
 RUN = {"name": "run", "metric": "rouge2", "total_steps": 40, "videos": {"train": 80}, "wall_s": 61.0, "workers": 2}
 
 
@@ -85,17 +80,6 @@ def test_samples_show_the_first_the_best_and_the_last_summary_and_which_words_th
     assert sample.stages[-1].words == [("Stir", True), ("no", False), ("carrots!", True)]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("needs a browser: install Debian's chromium")
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
-
-
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_the_page_loads_nothing_fits_its_width_and_hostile_words_stay_words(browser, tmp_path, width):
     hostile = [*records(), validation(38, 1.0, False, summary=BAD + "x" * 5000, video_id=BAD)]
@@ -106,7 +90,7 @@ def test_the_page_loads_nothing_fits_its_width_and_hostile_words_stay_words(brow
     page.on("console", lambda message: seen.append(message.text))
     page.goto((tmp_path / "report.html").as_uri())
     assert seen == [(tmp_path / "report.html").as_uri()]
-    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    assert overflow(page) == 0
     assert page.locator("script").count() == 0
     assert page.locator(".chart").count() == 4
     for plot in page.locator(".plot svg").all():

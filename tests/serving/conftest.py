@@ -1,30 +1,18 @@
 """The stand-in service anew for each test, a browser, and a page that may load nothing but its own."""
 
-import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
+from tests.browser import DESK
 from tests.serving.stand_in import StandIn, served
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DESK = {"width": 1280, "height": 900}
 LENGTH_S, FPS = 20, 10
-DEADLINE_S = 10.0
 Open = Callable[..., Page]
-
-
-def until(page: Page, condition: str) -> None:
-    """Wait until a JavaScript expression holds. Playwright's own wait is an eval, which the page's policy stops."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not page.evaluate(condition):
-        assert time.monotonic() < deadline, f"never came: {condition}"
-        page.wait_for_timeout(20)
 
 
 @pytest.fixture(scope="session")
@@ -38,18 +26,6 @@ def stand_in(served_stand_in: StandIn) -> StandIn:
     """The service with nothing asked yet, whose answer is a row."""
     served_stand_in.__init__(url=served_stand_in.url)  # type: ignore[misc]
     return served_stand_in
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser for one module: while it is open its loop runs in this thread, where others would open theirs."""
-    if CHROMIUM is None:
-        pytest.skip("needs a browser: install Debian's chromium")
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--mute-audio"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import Page
 
 from clipsum.serving.refusals import RefusedError
+from tests.browser import BAD, RATIO, overflow, until
 from tests.reports.report_rows import jpeg
-from tests.reports.test_report_browser import BAD, RATIO, overflow
-from tests.serving.conftest import Open, until
+from tests.serving.conftest import Open
 from tests.serving.stand_in import StandIn, row_of, whole
 
 DONE = "#facts-part:not([hidden])"

@@ -18,13 +18,7 @@ SMALL = KitchenCnnConfig(channels=(8, 8, 16, 16), frames_a_video=6, batch=16, st
 WORDS = ("channels=[8, 8, 16, 16]", "frames_a_video=6", "batch=16", "steps=12", "warmup_steps=3")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """The sums of several threads are not the same to the bit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

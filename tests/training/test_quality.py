@@ -1,7 +1,6 @@
 import json
 
 import pytest
-import torch
 
 from clipsum.errors import UsageError
 from clipsum.training.kitchen_recipe import KitchenRecipe
@@ -15,12 +14,7 @@ SMALL = KitchenRecipe(
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

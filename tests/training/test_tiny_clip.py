@@ -25,13 +25,7 @@ SIZE = Preprocessing(size_px=64)
 SMALL = TinyClipConfig(width=8, embed_dim=16, text_width=32, text_layers=1, batch=32, steps=12, warmup_steps=3)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """The sums of several threads are not the same to the bit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """Reels: what is cut, how long it is, and whether the sound still belongs to the picture."""
 
-import shutil
-
 import av
 import numpy as np
 import pytest
@@ -179,13 +177,9 @@ def test_a_reel_goes_to_s3_and_comes_from_there(s3, tmp_path):
     assert len(flashes(tmp_path / "back.mp4")) == 5
 
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: install Debian's chromium")
-def test_the_reel_of_a_real_video_plays_in_a_browser_within_the_budget_sound_and_picture_together(shared_dir, tmp_path):
-    from playwright.sync_api import sync_playwright
-
+def test_the_reel_of_a_real_video_plays_in_a_browser_within_the_budget_sound_and_picture_together(
+    shared_dir, browser, tmp_path
+):
     source, rng = shared_dir / "videos/street_1080p_123s.mp4", np.random.default_rng(0)
     times_s = (np.arange(50) + 0.5) * 122.6 / 50
     seen = Embeddings(times_s, rng.normal(size=(50, 8)).astype(np.float32), "f", "uniform:50", "auto")
@@ -193,17 +187,15 @@ def test_the_reel_of_a_real_video_plays_in_a_browser_within_the_budget_sound_and
     reel = write_reel(str(source), found, str(tmp_path / "reel.mp4"))
     assert 0 < reel.duration_s <= 0.03 * 122.6 + 1e-9
     (tmp_path / "page.html").write_text('<video src="reel.mp4" autoplay muted></video>')
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page()
-        page.goto((tmp_path / "page.html").as_uri())
-        page.wait_for_function("document.querySelector('video').ended", timeout=60_000)
-        played = page.evaluate(
-            """() => { const v = document.querySelector('video');
-            return {at: v.currentTime, length: v.duration, width: v.videoWidth, error: v.error && v.error.message,
-                    pictures: v.webkitDecodedFrameCount, sound: v.webkitAudioDecodedByteCount}; }"""
-        )
-        browser.close()
+    page = browser.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    page.wait_for_function("document.querySelector('video').ended", timeout=60_000)
+    played = page.evaluate(
+        """() => { const v = document.querySelector('video');
+        return {at: v.currentTime, length: v.duration, width: v.videoWidth, error: v.error && v.error.message,
+                pictures: v.webkitDecodedFrameCount, sound: v.webkitAudioDecodedByteCount}; }"""
+    )
+    page.close()
     assert played["error"] is None
     assert played["length"] == pytest.approx(reel.duration_s, abs=0.05)
     assert played["at"] == pytest.approx(played["length"], abs=0.05)

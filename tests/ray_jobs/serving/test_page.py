@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from tests.browser import DESK, until
 from tests.ray_jobs.serving.asking import Asking
-from tests.serving.conftest import DESK, browser, until  # noqa: F401
 
 DONE = "#facts-part:not([hidden])"
 
@@ -20,7 +20,7 @@ def film(request: pytest.FixtureRequest) -> Path:
 
 def test_a_file_becomes_summary_curve_and_chapters_and_a_click_plays_the_highlight(
     service: Asking,
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     film: Path,
 ) -> None:
     context = browser.new_context(viewport=DESK)
