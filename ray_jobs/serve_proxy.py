@@ -108,7 +108,7 @@ def _refused(message: MutableMapping[str, Any]) -> RefusedError | None:
     if status < 400 or not is_plain:
         return None
     if status in NOT_FOUND:
-        return RefusedError(404, "not_found", "there is nothing at this path: see /openapi.json")
+        return RefusedError(404, "not_found", "there is nothing at this path: see /docs")
     if status in OVERLOADED:
         return RefusedError(503, "overloaded", "too many requests at once", RETRY_S)
     return refused_reason("timeout" if status in TIMED_OUT else "worker_died")

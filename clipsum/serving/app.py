@@ -6,12 +6,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from clipsum.serving.assets import PAGE_HEADERS, assets
-from clipsum.serving.documentation import ERRORS, JOB_BODY, SUMMARY_BODY
+from clipsum.serving import documentation as said
+from clipsum.serving.assets import Asset, assets
 from clipsum.serving.events import Events
 from clipsum.serving.jobs import JobStore
 from clipsum.serving.keys import KeyRing, Scope
@@ -32,6 +32,7 @@ from clipsum.serving.sources import Sources
 from clipsum.serving.videos import Video
 from clipsum.serving.waiting import looked_up
 
+KEYED = [Depends(said.KEY)]
 Tell = Callable[[str, dict[str, Any]], None]
 """Is told what has been reached: an event's name and its data."""
 
@@ -70,8 +71,8 @@ class Service(Protocol):
 
 
 def create_app(service: Service, lifespan: Any = None) -> FastAPI:
-    """The app, with its documentation at /openapi.json."""
-    app = FastAPI(title="ClipSum", version="1", docs_url=None, redoc_url=None, lifespan=lifespan, responses=ERRORS)
+    """The app, with its documentation at /docs and /openapi.json."""
+    app = FastAPI(title="ClipSum", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.router.redirect_slashes = False  # the other path would be told by the header Host, which callers write
     _add_page(app)
     _add_service(app, service)
@@ -84,28 +85,34 @@ def create_app(service: Service, lifespan: Any = None) -> FastAPI:
 
 def _add_page(app: FastAPI) -> None:
     for path, asset in assets().items():
-        app.get(path, include_in_schema=False)(_giver(asset.body, asset.media_type))
+        app.get(path, include_in_schema=False)(_giver(asset))
 
 
-def _giver(body: bytes, media_type: str) -> Callable[[], Awaitable[Response]]:
+def _giver(asset: Asset) -> Callable[[], Awaitable[Response]]:
     async def give() -> Response:
-        return Response(body, media_type=media_type, headers=PAGE_HEADERS)
+        return Response(asset.body, media_type=asset.media_type, headers=asset.headers)
 
     return give
 
 
 def _add_service(app: FastAPI, service: Service) -> None:
-    @app.get("/healthz", summary="Is it well? A small video goes through every part")
+    @app.get("/healthz", summary="Is it well? A small video goes through every part", responses=said.HEALTH)
     async def healthz() -> dict[str, str]:
         await service.check()
         return {"status": "ok"}
 
-    @app.get("/v1/bundle", summary="The model card of what is served")
+    @app.get("/v1/bundle", summary="The model card of what is served", responses=said.CARD, dependencies=KEYED)
     async def bundle(request: Request) -> BundleCard:
         _admit(service, request, "summarize")
         return await service.card()
 
-    @app.put("/v1/bundle", summary="Serve another bundle; for keys with the scope admin")
+    @app.put(
+        "/v1/bundle",
+        summary="Serve another bundle; for keys with the scope admin",
+        responses=said.MOVE,
+        openapi_extra=said.MOVE_BODY,
+        dependencies=KEYED,
+    )
     async def move(request: Request) -> BundleCard:
         _admit(service, request, "admin")
         return await service.move((await read_json(request, BundleMove)).bundle)
@@ -116,7 +123,9 @@ def _add_summaries(app: FastAPI, service: Service) -> None:
         "/v1/summaries",
         summary="Summarise a video, named by its address or uploaded",
         response_model=SummaryRow,
-        openapi_extra=SUMMARY_BODY,
+        responses=said.SUMMARY,
+        openapi_extra=said.SUMMARY_BODY,
+        dependencies=KEYED,
     )
     async def summaries(request: Request) -> Response:
         _admit(service, request, "summarize")
@@ -133,7 +142,14 @@ def _add_summaries(app: FastAPI, service: Service) -> None:
 
 
 def _add_jobs(app: FastAPI, service: Service) -> None:
-    @app.post("/v1/jobs", status_code=202, summary="Summarise a video when there is room", openapi_extra=JOB_BODY)
+    @app.post(
+        "/v1/jobs",
+        status_code=202,
+        summary="Summarise a video when there is room",
+        responses=said.SUBMIT,
+        openapi_extra=said.JOB_BODY,
+        dependencies=KEYED,
+    )
     async def submit(request: Request) -> JobAccepted:
         owner = _admit(service, request, "jobs")
         asked = await read_json(request, JobRequest)
@@ -141,9 +157,15 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
         job = await looked_up(lambda: service.jobs.submit(asked.model_dump(), owner))
         return JobAccepted(id=job)
 
-    @app.get("/v1/jobs/{job_id}", summary="How far a job is, and its result")
-    async def status(request: Request, job_id: str) -> JobStatus:
-        owner = _admit(service, request, "jobs")
+    @app.get(
+        "/v1/jobs/{job_id}",
+        summary="How far a job is, and its result",
+        responses=said.JOB,
+        openapi_extra=said.JOB_ID,
+        dependencies=KEYED,
+    )
+    async def status(request: Request) -> JobStatus:
+        owner, job_id = _admit(service, request, "jobs"), request.path_params["job_id"]
         found = await looked_up(lambda: service.jobs.read(job_id, owner))
         if found is None:
             raise RefusedError(404, "not_found", "there is no such job")
@@ -158,7 +180,7 @@ async def _not_of_ours(_: Request, error: Exception) -> Response:
     """A path or a method that there is not."""
     status = error.status_code if isinstance(error, HTTPException) else 404
     if status == 404:
-        refused = RefusedError(404, "not_found", "there is nothing at this path: see /openapi.json")
+        refused = RefusedError(404, "not_found", "there is nothing at this path: see /docs")
     else:
-        refused = RefusedError(status, "invalid_request", "this path does not take such a request: see /openapi.json")
+        refused = RefusedError(status, "invalid_request", "this path does not take such a request: see /docs")
     return JSONResponse(refused.body, status, headers=dict(getattr(error, "headers", None) or {}))

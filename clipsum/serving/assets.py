@@ -29,21 +29,29 @@ SECURITY_HEADERS = {
 PAGE_HEADERS = SECURITY_HEADERS | {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
 
 
+DOCS_HEADERS = PAGE_HEADERS | {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+    " img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+}
+"""For /docs, which shows no video and sends no form."""
+PATHS = {"index.html": "/", "docs.html": "/docs"}
+
+
 class Asset(NamedTuple):
-    """A file of the page."""
+    """A file of the page, or of the documentation."""
 
     body: bytes
     media_type: str
+    headers: dict[str, str]
 
 
 @cache
 def assets() -> dict[str, Asset]:
-    """The files by path: `/`, and `/page/<name>` for what it loads."""
+    """The files by path: `/`, `/docs`, and `/page/<name>` for what these load."""
     folder = resources.files("clipsum.serving") / "page"
-    files = sorted(folder.iterdir(), key=lambda file: file.name)
-    return {
-        "/" if file.name == "index.html" else f"/page/{file.name}": Asset(
-            file.read_bytes(), MEDIA_TYPES[file.name.rpartition(".")[2]]
-        )
-        for file in files
-    }
+    found = {}
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        headers = DOCS_HEADERS if file.name == "docs.html" else PAGE_HEADERS
+        asset = Asset(file.read_bytes(), MEDIA_TYPES[file.name.rpartition(".")[2]], headers)
+        found[PATHS.get(file.name, f"/page/{file.name}")] = asset
+    return found

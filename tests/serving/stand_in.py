@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.datastructures import UploadFile
 
-from clipsum.serving.assets import PAGE_HEADERS, assets
+from clipsum.serving.assets import Asset, assets
 from clipsum.serving.refusals import RefusedError
 from clipsum.serving.schemas import SummaryRow, answer_of
 from tests.reports.report_rows import ok_row
@@ -64,7 +64,7 @@ def whole(row: SummaryRow) -> list[Event]:
 def app_of(stand_in: StandIn) -> FastAPI:
     app = FastAPI()
     for path, asset in assets().items():
-        app.get(path)(page_of(asset.body, asset.media_type))
+        app.get(path)(page_of(asset))
 
     @app.post("/v1/summaries")
     async def summaries(request: Request) -> Response:
@@ -95,8 +95,8 @@ def app_of(stand_in: StandIn) -> FastAPI:
     return app
 
 
-def page_of(body: bytes, media_type: str) -> Callable[[], Response]:
-    return lambda: Response(body, media_type=media_type, headers=PAGE_HEADERS)
+def page_of(asset: Asset) -> Callable[[], Response]:
+    return lambda: Response(asset.body, media_type=asset.media_type, headers=asset.headers)
 
 
 async def asked_of(request: Request) -> Asked:

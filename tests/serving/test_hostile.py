@@ -340,7 +340,7 @@ def test_what_nobody_foresaw_tells_nothing(target: Target) -> None:
 
 
 def test_paths_and_methods_that_there_are_not_are_refused_in_the_same_shape(target: Target) -> None:
-    for path in ("/page/../../keys.py", "/page/%2e%2e/assets.py", "/page/x", "/docs", "/.env", "//etc/passwd"):
+    for path in ("/page/../../keys.py", "/page/%2e%2e/assets.py", "/page/x", "/docs/x", "/.env", "//etc/passwd"):
         answer = target.raw(f"GET {path} HTTP/1.1")
         target.refuses(answer, 404, "not_found")
     target.refuses(target.http.request("DELETE", "/v1/summaries"), 405, "invalid_request")
