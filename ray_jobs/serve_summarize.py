@@ -14,6 +14,8 @@ from ray import serve
 
 from clipsum.errors import ItemError, UsageError
 from clipsum.serving.pointer import BundlePointer
+from clipsum.serving.waiting import looked_up
+from clipsum.storage.s3_client import patience
 from ray_jobs.item import StageItem
 from ray_jobs.serve_bundle import Follower
 from ray_jobs.serve_config import BATCH_SHARES
@@ -26,6 +28,8 @@ GATHER_S = 0.001
 KEPT_MODELS = 2
 """The bundle that is served, and the one before it, for requests that are on their way."""
 WELL_S = 30.0
+PATIENCE_S = 10.0
+"""How long a replica that begins waits for a store that is away."""
 
 
 class Writer:
@@ -42,11 +46,13 @@ class Writer:
         self._free.set()
         self._well_at = time.monotonic()
         self._meters = Meters()
+        self._following: asyncio.Future[None] | None = None
 
     def _pointed_models(self) -> Models | None:
         """Begin with the bundle that is pointed at: None where nobody has pointed, or it cannot be had."""
         try:
-            turn = self._follower.look()
+            with patience(PATIENCE_S):
+                turn = self._follower.look()
             models = Models(turn.settings) if turn else None
         except (UsageError, ItemError) as error:
             log.warning("the bundle that is pointed at could not be taken up: %s", error)
@@ -122,7 +128,10 @@ class Writer:
 
     async def check_health(self) -> None:
         """Run the model, unless it has just been run, and look at the pointer. Raises where this is to be replaced."""
-        await self._follow_pointer()
+        if (
+            self._following is None or self._following.done()
+        ):  # beside: a store that is away, or a large bundle, is no illness
+            self._following = asyncio.ensure_future(self._follow_pointer())
         if time.monotonic() - self._well_at > WELL_S:
             await asyncio.get_running_loop().run_in_executor(self._thread, next(reversed(self._models.values())).probe)
             self._well_at = time.monotonic()
@@ -130,7 +139,7 @@ class Writer:
     async def _follow_pointer(self) -> None:
         """Have the bundle that is pointed at ready, before the first request for it comes here."""
         try:
-            turn = await asyncio.to_thread(self._follower.look)
+            turn = await looked_up(self._follower.look)
             if turn is not None:
                 await self.prepare(turn.settings)
                 self._follower.take(turn)

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -174,3 +175,28 @@ def test_who_asks_and_goes_leaves_all_replicas_with_the_same(scene: Scene, monke
 
     ingress = run(moved())
     assert ingress._settings.bundle == scene.second == scene.pointer.read().bundle
+
+
+def test_a_writer_is_well_though_the_store_of_the_pointer_is_away_and_follows_once_it_is_back(scene, monkeypatch):
+    go, asked = threading.Event(), []
+    real = BundlePointer.read
+
+    def slow(pointer):
+        asked.append(pointer)
+        assert go.wait(20)
+        return real(pointer)
+
+    async def scene_of():
+        writer = scene.writer()
+        pointing = scene.follower()
+        pointing.point(pointing.towards(scene.second))
+        monkeypatch.setattr(BundlePointer, "read", slow)
+        for _ in range(3):
+            await asyncio.wait_for(writer.check_health(), 5)
+            await asyncio.sleep(0.01)
+        assert len(asked) == 1
+        go.set()
+        await writer._following
+        return writer
+
+    assert run(scene_of())._follower.settings.bundle == scene.second
