@@ -17,6 +17,7 @@ from clipsum.highlights.chapters import chapters
 from clipsum.highlights.segmentation import change_points
 from clipsum.highlights.select import HighlightConfig, highlights
 from clipsum.models.batch import Guide
+from clipsum.models.config import ScorerConfig
 from clipsum.models.guidance import GuidingTexts, TextEncoder, guide, guiding_texts
 from clipsum.models.summarize import Summarizer
 from clipsum.models.text import sentences, timed_sentences
@@ -52,7 +53,7 @@ class MomentFinder:
         self, summarizer: Summarizer, encoder: TextEncoder | None = None, config: HighlightConfig | None = None
     ) -> None:
         bundle = summarizer.bundle
-        scorer = bundle.manifest.model.scorer
+        self._scorer = scorer = bundle.manifest.model.scorer
         self.is_able = scorer is not None
         self._threshold = scorer.match_threshold if scorer else None
         self._summarizer, self._config = summarizer, config or HighlightConfig()
@@ -74,7 +75,11 @@ class MomentFinder:
         """
         if not self.is_able:
             return [None] * len(batch)
-        seen = [_Seen.of(video) for video in batch if video.embeddings is not None and len(video.embeddings.vectors)]
+        seen = [
+            _Seen.of(video, self._scorer)
+            for video in batch
+            if video.embeddings is not None and len(video.embeddings.vectors)
+        ]
         known = self._embedded(text for each in seen for text in each.texts)
         guided = [
             (each.embeddings, each.duration_s, [known.guide(t, each.duration_s) for t in each.guiding]) for each in seen
@@ -141,7 +146,7 @@ class _Seen:
     titles: tuple[Segment, ...]
 
     @classmethod
-    def of(cls, video: Watched) -> "_Seen":
+    def of(cls, video: Watched, scorer: ScorerConfig | None) -> "_Seen":
         """The video with all its texts."""
         assert video.embeddings is not None
         written = map(Segment, sentences(Transcript((Segment(video.summary),))))
@@ -149,7 +154,7 @@ class _Seen:
             video.embeddings,
             video.duration_s,
             video.queries,
-            tuple(guiding_texts(query, video.transcript, video.summary) for query in (None, *video.queries)),
+            tuple(guiding_texts(query, video.transcript, video.summary, scorer) for query in (None, *video.queries)),
             (*written, *timed_sentences(video.transcript)),
         )
 

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from clipsum.config import Config
 
 FusionName = Literal["concat", "gated", "residual"]
+TextOrigin = Literal["query", "transcript", "summary"]
 
 
 class Generation(Config):
@@ -29,6 +30,8 @@ class ScorerConfig(Config):
     `width`: None means that of the frame states. `attention` of those layers: None means the temporal encoder's.
     Dropout and the radius of local attention are the model's. `match_threshold`: a query is answered in a video where
     the greatest score of a frame reaches it; calibrated on validation videos; None: nobody has, so nothing is said.
+    `origins`: where the texts were from that it learned to be guided by; None: nobody wrote it down. No other sentences
+    guide it in use; a query that it never learned to follow is answered by CLIP's own cosine.
     Ours, beside the published model: `similarity`: a query's cosine with each frame joins the score; `contrast`: what
     sets a frame apart from its neighbours does, before the temporal encoder blends them.
     """
@@ -41,6 +44,11 @@ class ScorerConfig(Config):
     similarity: bool = True
     contrast: bool = True
     match_threshold: float | None = Field(default=None, ge=0, le=1)
+    origins: tuple[TextOrigin, ...] | None = None
+
+    def learned(self, origin: TextOrigin) -> bool:
+        """Whether a text from there may guide it."""
+        return self.origins is None or origin in self.origins
 
 
 class ModelConfig(Config):

@@ -52,6 +52,12 @@ class Similarity(nn.Module):
         return self.to_state(found) * known[:, :, None], self.to_logit(found).squeeze(2) * known
 
 
+def like_clip(frames: Tensor, guide: Tensor) -> Tensor:
+    """What zero-shot CLIP thinks of frames (B, T, V) for a query, the first of texts (B, M, V): logits (B, T)."""
+    factor, bias = _LIKE_CLIP
+    return factor * (normalize(frames, dim=-1) @ normalize(guide[:, 0], dim=-1)[:, :, None]).squeeze(2) + bias
+
+
 class Contrast(nn.Module):
     """What sets a frame apart from its video's mean and from the frames before and after it, (B, T, W).
 

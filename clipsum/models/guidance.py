@@ -1,5 +1,5 @@
 """Which texts guide the scoring of a video's frames, and when they are said: the query, else the transcript's
-sentences, else those of the summary that the model wrote itself.
+sentences, else those of the summary that the model wrote itself; of these, what the scorer learned to be guided by.
 
 M texts, V width of the encoder's vectors. The texts are embedded by the encoder of the frames, so that they lie in the
 same space and under the same fingerprint.
@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsum.models.batch import Guide
+from clipsum.models.config import ScorerConfig, TextOrigin
 from clipsum.models.temporal import relative_spans
 from clipsum.models.text import sentences, span_of, timed_sentences
 from clipsum.records import Segment, Transcript
 
-Origin = Literal["query", "transcript", "summary", "none"]
+Origin = TextOrigin | Literal["none"]
 _WORD = re.compile(r"\w[\w'’-]*")
 _MOST_WORDS = 16  # of a query, that stand for themselves too
 
@@ -37,8 +38,12 @@ class TextEncoder(Protocol):
         """M texts -> (M, V) float32, each L2-normalised. Raises: UsageError where the encoder has no such texts."""
 
 
-def guiding_texts(query: str | None, transcript: Transcript, summary: str | None = None) -> GuidingTexts:
+def guiding_texts(
+    query: str | None, transcript: Transcript, summary: str | None = None, scorer: ScorerConfig | None = None
+) -> GuidingTexts:
     """What there is to guide the scoring, the first of query, transcript, summary that is not empty.
+
+    Of the latter two, those that the `scorer` learned to be guided by; without one, either.
 
     Of a query its words stand for themselves too, beside the whole: several texts, which a frame may fit one by one.
     """
@@ -46,11 +51,15 @@ def guiding_texts(query: str | None, transcript: Transcript, summary: str | None
         whole = " ".join(query.split())
         words = list(dict.fromkeys(_WORD.findall(whole)))[:_MOST_WORDS]
         return GuidingTexts(tuple(map(Segment, [whole, *(word for word in words if word != whole)])), "query")
-    if said := timed_sentences(transcript):
+    if _may("transcript", scorer) and (said := timed_sentences(transcript)):
         return GuidingTexts(said, "transcript")
-    if written := sentences(Transcript((Segment(summary or ""),))):
+    if _may("summary", scorer) and (written := sentences(Transcript((Segment(summary or ""),)))):
         return GuidingTexts(tuple(map(Segment, written)), "summary")
     return GuidingTexts()
+
+
+def _may(origin: TextOrigin, scorer: ScorerConfig | None) -> bool:
+    return scorer is None or scorer.learned(origin)
 
 
 def guide(texts: GuidingTexts, encoder: TextEncoder, duration_s: float) -> Guide | None:

@@ -10,7 +10,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from clipsum.models.config import ModelConfig, ScorerConfig
 from clipsum.models.cross import attend_in_windows, frame_windows
-from clipsum.models.frame_features import Contrast, Similarity
+from clipsum.models.frame_features import Contrast, Similarity, like_clip
 from clipsum.models.temporal import encoder_layer
 
 
@@ -66,7 +66,8 @@ class Scorer(nn.Module):
     """Frame states and the texts that guide to one logit a frame; the sigmoid of it is the frame's score.
 
     Padding of frames or texts changes no logit. Texts that are asked for (a query) are told apart from those that the
-    video itself has: the one wants what fits, the other what matters.
+    video itself has: the one wants what fits, the other what matters. Where it never learned from queries, those are
+    answered in use by CLIP's cosine. `settings`: as given, and as training adds to its record.
     """
 
     def __init__(self, config: ModelConfig, settings: ScorerConfig) -> None:
@@ -74,6 +75,7 @@ class Scorer(nn.Module):
         width = settings.width or config.state_width
         given = config.state_width if config.temporal_layers else config.visual_width
         self.width, self.visual_width = width, config.visual_width
+        self.settings = settings
         self.project_frames = nn.Linear(given, width)
         self.project_texts = nn.Linear(config.visual_width, width)
         self.origin = nn.Parameter(torch.randn(2, width) * width**-0.5)
@@ -121,4 +123,7 @@ class Scorer(nn.Module):
         ignore = ~frame_mask & frame_mask.any(dim=1, keepdim=True)
         for layer in self.layers:
             seen = layer(seen, src_key_padding_mask=ignore)
-        return self.score(seen).squeeze(2) + fit, self.rebuild(seen)
+        logits = self.score(seen).squeeze(2) + fit
+        if guide.shape[1] and not self.training and not self.settings.learned("query"):
+            logits = torch.where(asked[:, None], like_clip(frames, guide), logits)
+        return logits, self.rebuild(seen)

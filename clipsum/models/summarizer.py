@@ -95,6 +95,12 @@ class ClipSum(nn.Module):
             found |= {"frame_logits": logits, "rebuilt": rebuilt}
         return ClipSumOutput(**found)
 
+    def record(self, config: ModelConfig) -> None:
+        """Take a configuration that says more of what was learned, and of the model the same."""
+        self.config = config
+        if self.scorer is not None and config.scorer is not None:
+            self.scorer.settings = config.scorer
+
     def look(self, frames: Tensor, positions: Tensor, frame_mask: Tensor) -> Tensor:
         """Frame states (B, T, E), which both heads go on from; without a temporal encoder the frames themselves."""
         states: Tensor = frames if self.temporal is None else self.temporal(frames, positions, frame_mask)

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from clipsum.errors import UsageError
+from clipsum.models.config import TextOrigin
 from clipsum.training.config import TrainConfig
 
 STATE, OPTIMIZER = "state.json", "optimizer.safetensors"
@@ -29,7 +30,8 @@ class Progress:
     """Where a run stands: `step` steps done, the next one is number `place` of `epoch`.
 
     `validated`: the step of the last validation; `metrics`: what it gave; `best`: the best value of the configured
-    metric, at step `best_step`, `since_best` validations ago; `stopped`: patience came to its end.
+    metric, at step `best_step`, `since_best` validations ago; `stopped`: patience came to its end. `origins`: where the
+    texts were from that guided the scorer so far.
     """
 
     step: int = 0
@@ -41,6 +43,7 @@ class Progress:
     best_step: int = 0
     since_best: int = 0
     stopped: bool = False
+    origins: list[TextOrigin] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

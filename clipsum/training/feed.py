@@ -16,6 +16,7 @@ from clipsum.datasets.embedded import Embedded
 from clipsum.datasets.marks import Marks
 from clipsum.errors import UsageError
 from clipsum.models.batch import IGNORED_LABEL, Item
+from clipsum.models.config import TextOrigin
 from clipsum.training.config import TrainConfig
 from clipsum.training.data import Plan
 from clipsum.training.examples import Examples, ItemReader
@@ -51,13 +52,14 @@ class Stream(Protocol):
 class Share:
     """One worker's part of a step: as many micro-batches as every other's.
 
-    `tokens`, `examples`, `videos` over all workers; of the latter frame scores are learned.
+    `tokens`, `examples`, `videos` over all workers; of the latter frame scores are learned, by texts from `origins`.
     """
 
     micro_batches: list[list[Item]]
     tokens: int
     examples: int
     videos: int = 0
+    origins: tuple[TextOrigin, ...] = ()
 
 
 class Feed(Protocol):
@@ -190,5 +192,8 @@ def _share(items: list[Item], examples: int, largest: int, config: TrainConfig, 
     cuts = np.linspace(0, len(items), pieces + 1).round().astype(int)
     # A worker without an item still takes part, by one that weighs nothing.
     micro_batches = [items[low:high] or [Item((0, 0), labels=(IGNORED_LABEL,))] for low, high in pairwise(cuts)]
-    tokens, videos = group.total(sum(map(tokens_of, items)), config.objective.count(items))
-    return Share(micro_batches, int(tokens), examples, int(videos))
+    guided = config.objective.guided(items)
+    mine = sum(map(tokens_of, items)), config.objective.count(items), *guided.values()
+    tokens, videos, *counts = group.total(*mine)
+    origins = tuple(origin for origin, count in zip(guided, counts, strict=True) if count)
+    return Share(micro_batches, int(tokens), examples, int(videos), origins)

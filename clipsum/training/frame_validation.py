@@ -3,9 +3,9 @@
 T frames.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from clipsum.datasets.marks import Marks
 from clipsum.metrics.rank_correlation import tau
 from clipsum.metrics.seconds import f1_at_equal_budget, match_threshold
 from clipsum.models.batch import Item, collate
-from clipsum.models.config import ModelConfig
+from clipsum.models.config import ModelConfig, TextOrigin
 from clipsum.models.summarizer import ClipSum
 from clipsum.training.examples import ItemReader
 from clipsum.training.losses import VideoLoss, weighted
@@ -106,9 +106,18 @@ class FrameValidator:
 
 def with_threshold(config: ModelConfig, metrics: Mapping[str, float]) -> ModelConfig:
     """The configuration with the threshold of `matched` that a validation gave, if one did."""
-    if config.scorer is None or THRESHOLD not in metrics:
+    return _scorer_with(config, match_threshold=metrics[THRESHOLD]) if THRESHOLD in metrics else config
+
+
+def with_origins(config: ModelConfig, origins: Iterable[TextOrigin]) -> ModelConfig:
+    """The configuration with these origins beside those that its scorer learned from before, if that is known."""
+    if config.scorer is None or config.scorer.origins is None:
         return config
-    scorer = config.scorer.model_copy(update={"match_threshold": metrics[THRESHOLD]})
+    return _scorer_with(config, origins=tuple(sorted({*config.scorer.origins, *origins})))
+
+
+def _scorer_with(config: ModelConfig, **changes: Any) -> ModelConfig:
+    scorer = config.scorer and config.scorer.model_copy(update=changes)
     return config.model_copy(update={"scorer": scorer})
 
 

@@ -62,17 +62,18 @@ class KitchenRecipe(Config):
     ) -> "KitchenRecipe":
         """The same with a scorer that learns, beside the summaries or, unless the model `writes` any, alone.
 
-        Unsupervised it learns from no query: what it thinks of frames in general is then added to the encoder's cosine.
+        Unsupervised it learns from no query, and answers one by the encoder's cosine.
         Frames get less noise than for summaries alone: a moment differs from its neighbours by little.
         """
         objective = Objective(lambda_text=float(writes), lambda_video=1.0, query_share=0.25)
         if mode == "unsupervised":
-            video = VideoLoss(mode=mode, diversity=1.0, reconstruction=1.0)
+            video = VideoLoss(mode=mode, diversity=10.0, reconstruction=1.0)
             objective = objective.model_copy(update={"video": video, "query_share": 0.0})
         attention: Literal["global", "local"] = "local" if local else "global"
         augmentation = self.augmentation.model_copy(update={"noise": min(0.1, self.augmentation.noise)})
         changes = {"objective": objective, "attention": attention, "augmentation": augmentation}
-        return self.model_copy(update={"scorer": SCORER, **changes})
+        origins = ("query", "transcript") if objective.query_share else ("transcript",)
+        return self.model_copy(update={"scorer": SCORER.model_copy(update={"origins": origins}), **changes})
 
     def with_seed(self, seed: int) -> "KitchenRecipe":
         """The same, from another seed: other initial weights, other batches, other draws."""

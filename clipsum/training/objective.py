@@ -11,6 +11,7 @@ from torch import Tensor
 
 from clipsum.config import Config
 from clipsum.models.batch import IGNORED_LABEL, Item
+from clipsum.models.config import TextOrigin
 from clipsum.training.losses import VideoLoss, token_loss, video_losses, weighted
 
 TEXT, VIDEO = "text", "video"
@@ -74,6 +75,11 @@ class Objective(Config):
     def count(self, items: Sequence[Item]) -> int:
         """How many of the items the loss of frame scores is taken of."""
         return sum(self.scores(item) for item in items)
+
+    def guided(self, items: Sequence[Item]) -> dict[TextOrigin, int]:
+        """Of how many of those items the scorer is guided by a text from there."""
+        asked = [item.guide.asked for item in items if item.guide is not None and self.scores(item)]
+        return {"query": sum(asked), "transcript": len(asked) - sum(asked)}
 
     def count_batch(self, batch: Mapping[str, Tensor]) -> int:
         """The same of items that are collated."""

@@ -16,12 +16,13 @@ from pathlib import Path
 from clipsum.datasets.embedding_rows import Kind
 from clipsum.errors import UsageError
 from clipsum.models.bundle import Bundle, CarriedEncoder, save_bundle
+from clipsum.models.summarizer import ClipSum
 from clipsum.training.card import card
 from clipsum.training.checkpoint import STATE, Origin, Progress, read_progress, read_tensors, write_state
 from clipsum.training.config import TrainConfig
 from clipsum.training.examples import ItemReader
 from clipsum.training.feed import Share, Stream, open_feed
-from clipsum.training.frame_validation import FrameValidator, with_threshold
+from clipsum.training.frame_validation import FrameValidator, with_origins, with_threshold
 from clipsum.training.learner import Learner
 from clipsum.training.loop import StepReport, TrainingDivergedError
 from clipsum.training.objective import is_better
@@ -108,6 +109,7 @@ class Trainer:
         epoch = at.epoch
         rate = config.optimizer.learning_rate * config.schedule.share(at.step, epoch, self.total_steps)
         report = self._learner.learn(share, at.step, rate)
+        at.origins = sorted({*at.origins, *share.origins})
         self._advance()
         return replace(report, epoch=epoch, examples_per_s=share.examples / (time.perf_counter() - started))
 
@@ -130,7 +132,7 @@ class Trainer:
 
     def _validate(self) -> ValidationReport:
         at, config = self.progress, self.config.validation
-        model = self._learner.plain()
+        model = self._model()
         scored = self._validator.score(model) if self._told else []
         at.metrics, at.validated = means(scored) if scored else {}, at.step
         at.metrics |= self._frames.metrics(model) if self._frames else {}
@@ -167,12 +169,11 @@ class Trainer:
 
         Worker 0 writes, all call.
         """
-        model = self._learner.plain()
+        model = self._model()
         if self.group.rank:
             return
         trained_on = self.data.trained_on or self._origin.data
         at, manifest = self.progress, self.base.manifest
-        model.config = with_threshold(model.config, at.metrics)
         save_bundle(
             place,
             model=model,
@@ -185,6 +186,12 @@ class Trainer:
             git_revision=git_revision(),
             metrics={f"validation.{name}": value for name, value in at.metrics.items()},
         )
+
+    def _model(self) -> ClipSum:
+        """The model as a bundle knows it, with the record of what it learned from; all workers call."""
+        model, at = self._learner.plain(), self.progress
+        model.record(with_origins(with_threshold(model.config, at.metrics), at.origins))
+        return model
 
     def restore(self, folder: Path) -> None:
         """Go on from a checkpoint instead of from the start; any number of workers may have written it.

@@ -35,8 +35,13 @@ def finder(summarizer):
 
 def _with_threshold(summarizer, threshold):
     """The finder of the same bundle with another threshold."""
+    return _with(summarizer, match_threshold=threshold)
+
+
+def _with(summarizer, **changes):
+    """The finder of the same bundle, of whose scorer something else is on record."""
     manifest = summarizer.bundle.manifest
-    scorer = manifest.model.scorer.model_copy(update={"match_threshold": threshold})
+    scorer = manifest.model.scorer.model_copy(update=changes)
     model = manifest.model.model_copy(update={"scorer": scorer})
     other = replace(summarizer.bundle, manifest=manifest.model_copy(update={"model": model}))
     return MomentFinder(Summarizer(other))
@@ -47,6 +52,13 @@ def _watched(summarizer, shown=8, seed=0, **changes):
     return Watched(
         **{"embeddings": seen, "transcript": SAID, "duration_s": 30.0, "summary": "chop it. boil it."} | changes
     )
+
+
+def test_the_summary_guides_only_a_scorer_that_learned_from_summaries(summarizer):
+    silent, dumb = (_watched(summarizer, transcript=Transcript(), summary=text) for text in ("chop it. boil it.", ""))
+    for origins, guided in ((("query", "transcript"), False), (("summary",), True), (None, True)):
+        told, untold = _with(summarizer, origins=origins).find([silent, dumb])
+        assert np.allclose(told.frame_scores, untold.frame_scores) is not guided
 
 
 def test_a_video_has_the_same_moments_alone_and_among_others_of_other_lengths(finder, summarizer):

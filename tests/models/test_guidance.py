@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from clipsum.encoders.clip import load_clip
+from clipsum.models.config import ScorerConfig
 from clipsum.models.guidance import guide, guiding_texts
 from clipsum.models.text import timed_sentences
 from clipsum.records import Segment, Transcript
@@ -22,6 +23,16 @@ def test_a_query_guides_before_the_transcript_and_that_before_the_summary():
     assert guiding_texts(None, Transcript(), "Cut it. Stir it.").texts == (Segment("Cut it."), Segment("Stir it."))
     assert guiding_texts(None, Transcript(), "Cut it.").origin == "summary"
     assert guiding_texts(None, Transcript(), "").origin == guiding_texts(None, Transcript()).origin == "none"
+
+
+def test_sentences_from_where_the_scorer_learned_nothing_do_not_guide_it():
+    of_transcripts = ScorerConfig(origins=("transcript",))
+    assert guiding_texts(None, SAID, "Cut it.", of_transcripts).origin == "transcript"
+    assert guiding_texts(None, Transcript(), "Cut it.", of_transcripts).texts == ()
+    assert guiding_texts(None, SAID, "Cut it.", ScorerConfig(origins=("summary",))).origin == "summary"
+    assert guiding_texts(None, SAID, "Cut it.", ScorerConfig(origins=())).origin == "none"
+    assert guiding_texts(None, Transcript(), "Cut it.", ScorerConfig()).origin == "summary"  # nobody wrote it down
+    assert guiding_texts("onion", SAID, None, of_transcripts).origin == "query"
 
 
 def test_a_query_is_several_texts_the_whole_and_each_of_its_words_once():

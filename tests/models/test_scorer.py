@@ -85,6 +85,16 @@ def test_every_weight_of_the_scorer_learns(model):
     assert [name for name, weight in weights.items() if weight.grad is None or not weight.grad.abs().sum() > 0] == []
 
 
+def test_a_query_that_was_never_learned_is_answered_by_the_cosine_of_clip_and_one_that_was_is_not():
+    asked, told = _guided(9, 1, _guide(3, asked=True)), _guided(7, 2, _guide(3))
+    cosines, others = (torch.from_numpy(each.vectors @ each.guide.vectors[0]) for each in (asked, told))
+    for origins, is_cosine in ((("transcript",), True), (("query",), False), (None, False)):
+        model = tiny_model(scorer=ScorerConfig(ffn=48, origins=origins))
+        of_query, of_told = _logits(model, asked, told)
+        assert torch.allclose(of_query, 10 * cosines - 2, atol=1e-4) is is_cosine
+        assert not torch.allclose(of_told, 10 * others - 2, atol=1e-2)
+
+
 def test_another_query_gives_another_ranking_and_no_query_the_generic_one():
     model = _larger_answers(tiny_model(scorer=SCORER))
     ranks = [_rank(_logits(model, _guided(20, 1, guide))[0]) for guide in (None, *_one_word_queries())]

@@ -8,6 +8,7 @@ import torch
 
 from clipsum.datasets.marks import AskedQuery, Marks
 from clipsum.errors import UsageError
+from clipsum.models.bundle import load_bundle
 from clipsum.models.config import ScorerConfig
 from clipsum.training.config import ModelChanges
 from clipsum.training.losses import VideoLoss
@@ -174,3 +175,29 @@ def test_an_unsupervised_scorer_prefers_the_frames_that_are_like_no_other(base):
         video_loss(recipe, logits, frames, frames, mask, None).sum().backward()
         optimizer.step()
     assert logits[0, 12:].min() > logits[0, :12].max()
+
+
+def _origins(base, tmp_path, name, **changes):
+    """What a bundle of two steps says of where its scorer's texts were from; and the bundle."""
+    data = labelled(base, marked=lambda video: _importance(video, (ASKED,)))
+    run = trainer(base, changed(FRAMES, **{"batch_size": 6, "max_steps": 2, **changes}), data)
+    assert [*run.run()]
+    run.write_bundle(str(tmp_path / name))
+    found = load_bundle(str(tmp_path / name))
+    return found.manifest.model.scorer.origins, found
+
+
+def test_a_bundle_says_from_where_the_texts_were_that_its_scorer_learned_to_be_guided_by(base, tmp_path):
+    def asked(share):
+        return {**FRAMES.objective.model_dump(), "query_share": share}
+
+    said, taught = _origins(base, tmp_path, "said")
+    assert said == ("transcript",)
+    assert _origins(base, tmp_path, "asked", objective=asked(1.0))[0] == ("query",)
+    assert _origins(base, tmp_path, "unheard", sees="frames")[0] == ()
+    assert _origins(taught, tmp_path, "both", objective=asked(1.0))[0] == ("query", "transcript")
+    assert _origins(taught, tmp_path, "anew", objective=asked(1.0), init="random")[0] == ("query",)
+    model = taught.manifest.model
+    silent = model.model_copy(update={"scorer": model.scorer.model_copy(update={"origins": None})})
+    old = replace(taught, manifest=taught.manifest.model_copy(update={"model": silent}))
+    assert _origins(old, tmp_path, "old")[0] is None

@@ -173,7 +173,8 @@ def test_the_threshold_of_matched_is_that_of_the_validation_queries_and_travels_
     run.write_bundle(str(tmp_path / "trained"))
     scorer = read_manifest(str(tmp_path / "trained"))[0].model.scorer
     assert scorer.match_threshold == validated.metrics["match_threshold"]
-    assert scorer.model_copy(update={"match_threshold": None}) == SCORER
+    assert scorer.origins == ("transcript",)
+    assert scorer.model_copy(update={"match_threshold": None, "origins": None}) == SCORER
 
 
 @pytest.mark.parametrize("name", ["highlights", "clip-it", "clip-it-unsupervised", "videoxum-tt", "videoxum-tt-ca-la"])
