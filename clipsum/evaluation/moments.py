@@ -16,7 +16,7 @@ from clipsum.datasets.frame_scores import ScoredVideo
 from clipsum.datasets.marks import Benchmark, Marks
 from clipsum.evaluation import agreement, answers
 from clipsum.evaluation.cases import Case
-from clipsum.highlights.select import BUDGET, top_fraction
+from clipsum.highlights.select import BUDGET, fitting_shots, top_fraction
 from clipsum.metrics.bootstrap import Estimate, bootstrap
 from clipsum.metrics.frames import (
     CHOICES_ALONE,
@@ -59,10 +59,20 @@ def scored_seconds(case: Case) -> ScoredVideo | None:
     nearest = np.abs(np.subtract.outer(middles_s, np.asarray(case.frame_times_s))).argmin(axis=1)
     given, shots = importance.astype(np.float64), None
     if case.marks.benchmark is not None and case.shot_starts is not None:
-        counts = np.bincount(np.searchsorted(np.asarray(case.shot_starts), nearest, side="right"))
+        starts = _starts(case, importance.shape[1])
+        counts = np.bincount(np.searchsorted(starts[1:], nearest, side="right"))
         shots = counts[counts > 0].astype(np.intp)
     scores = np.asarray(case.frame_scores, np.float64)[nearest]
     return ScoredVideo(case.video_id, scores, shots, _chosen(case.marks, given, shots), given)
+
+
+def _starts(case: Case, seconds: int) -> NDArray[np.intp]:
+    """The first frames of its shots, with those cut that no knapsack could take, as highlights cut them."""
+    starts, most_s = np.append(0, np.asarray(case.shot_starts, np.intp)), int(BUDGET * seconds)
+    if not most_s:
+        return starts
+    # a piece that is shorter than the budget by any amount covers the middles of no more seconds than that
+    return fitting_shots(starts, np.asarray(case.frame_times_s, np.float64), float(seconds), most_s - 1e-6)
 
 
 def _chosen(marks: Marks, given: NDArray[np.float64], shots: NDArray[np.intp] | None) -> NDArray[np.bool_]:
@@ -151,7 +161,10 @@ def _benchmark_protocol(benchmark: Benchmark, has_shots: bool) -> str:
         "tvsum": "a person chose the shots that a knapsack keeps of what they gave; F1 is the mean of people",
         "summe": f"F1 is that of the best person; {CHOICES_ALONE}",
     }
-    shots = "shots by kernel temporal segmentation of these embeddings, 0/1 knapsack over their mean scores"
+    shots = (
+        "shots by kernel temporal segmentation of these embeddings, cut evenly where they are longer than the budget, "
+        "0/1 knapsack over their mean scores"
+    )
     lacking = "no F1, since a run over videos keeps no shots: evaluate what clipsum embed wrote"
     selection = f"{shots}, at most {BUDGET:.0%} of the seconds" if has_shots else lacking
     return f"{selection}; {people[benchmark]}; τ and ρ with each person, mean of people"

@@ -65,7 +65,7 @@ def highlights(
         return _frames(times_s, values, duration_s, config.budget, least)
     budget_s = config.budget * duration_s
     points = change_points(embeddings.vectors, config.penalty) if points is None else points
-    starts = _fitting(np.append(0, np.asarray(points, np.intp)), times_s, duration_s, budget_s)
+    starts = fitting_shots(np.append(0, np.asarray(points, np.intp)), times_s, duration_s, budget_s)
     bounds_s, means = boundaries(times_s, starts[1:], duration_s), shot_means(values, starts)
     allowed = (np.maximum.reduceat(values, starts) >= least) & (np.diff(bounds_s) > 0)
     kept = _kept(means, np.diff(bounds_s), budget_s, allowed)
@@ -103,8 +103,11 @@ def top_fraction(scores: ArrayLike, fraction: float = BUDGET) -> NDArray[np.bool
     return chosen
 
 
-def _fitting(starts: Places, times_s: Numbers, duration_s: float, budget_s: float) -> Places:
-    """The shots' first frames, with shots longer than the budget cut evenly into as few pieces as fit."""
+def fitting_shots(starts: Places, times_s: Numbers, duration_s: float, budget_s: float) -> Places:
+    """The first frames of shots, (M,), the first 0, with shots longer than the budget cut into as few pieces as fit.
+
+    Pieces have as many frames each as the others, or one more; one of a single frame is as long as it is.
+    """
     lengths_s = np.diff(boundaries(times_s, starts[1:], duration_s))
     pieces = np.maximum(1, np.ceil(lengths_s / budget_s - 1e-9)).astype(int)
     frames = np.split(np.arange(len(times_s)), starts[1:])

@@ -73,6 +73,17 @@ def test_tvsum_has_the_mean_f1_of_its_people_over_shots_under_its_own_name():
     assert video.user_summary.tolist() == [(one == 5).tolist()]
 
 
+@pytest.mark.parametrize("shots", [[], [25], [3, 20, 31]])
+def test_shots_that_no_knapsack_could_take_are_cut_so_that_something_is_chosen(shots):
+    one = np.repeat([1, 2, 3, 4, 1, 2, 3, 4, 1, 5], 4)
+    video = scored_seconds(_benchmark("tvsum", [one], shots=shots))
+    assert max(video.shot_lengths) <= 0.15 * SECONDS
+    assert video.shot_lengths.sum() == SECONDS
+    assert 0 < video.user_summary.sum() <= 0.15 * SECONDS
+    _, figures = moment_figures([_benchmark("tvsum", [one], scores=one / 5, shots=shots)])
+    assert figures["tvsum.f1_mean"][0].value == pytest.approx(100)
+
+
 def test_summe_has_the_best_f1_of_its_people_under_its_own_name_and_says_what_its_correlations_are_with():
     first, second = (np.repeat(np.arange(10) == shot, 4) for shot in (2, 7))
     cases = [_benchmark("summe", [first, second], scores=first), _case(1, TRUTH)]
