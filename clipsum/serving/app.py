@@ -75,9 +75,9 @@ def create_app(service: Service, lifespan: Any = None) -> FastAPI:
     app = FastAPI(title="ClipSum", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.router.redirect_slashes = False  # the other path would be told by the header Host, which callers write
     _add_page(app)
-    _add_service(app, service)
     _add_summaries(app, service)
     _add_jobs(app, service)
+    _add_service(app, service)
     app.add_exception_handler(HTTPException, _not_of_ours)
     app.add_middleware(Shield, Rules(service.upload_bytes, not service.keys, service.answered))
     return app

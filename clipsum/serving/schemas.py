@@ -38,7 +38,9 @@ class JobRequest(SummaryRequest):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"uri": _URI, "webhook": "https://app.example/done"}]})
 
-    webhook: Annotated[str, StringConstraints(pattern=r"^https://", max_length=MAX_URI)] | None = None
+    webhook: Annotated[str, StringConstraints(pattern=r"^https://", max_length=MAX_URI)] | None = Field(
+        default=None, description="an https address, of those that this service may tell"
+    )
 
 
 class UploadFields(Message):
@@ -161,7 +163,7 @@ class BundleMove(Message):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"bundle": "s3://models/kitchen-2"}]})
 
-    bundle: str = Field(min_length=1, max_length=MAX_URI)
+    bundle: str = Field(min_length=1, max_length=MAX_URI, description="a folder, s3://…, or the name of a bundled one")
 
 
 class BundleCard(Message):

@@ -189,7 +189,8 @@ def test_an_error_in_the_stream_and_an_end_before_the_row_are_told(
 def test_nothing_is_sent_without_a_video(open_page: Open, stand_in: StandIn) -> None:
     page = open_page()
     page.click("#start")
-    assert "Choose a video" in page.locator("#error").inner_text()
+    told = [line for line in page.locator("#error").inner_text().split("\n") if line]
+    assert told == ["Which video?", "Choose a video, drop one on this page, or give its address."]
     assert page.evaluate("document.activeElement.id") == "file"
     assert stand_in.asked == []
 

@@ -17,6 +17,7 @@ const TITLES = {
   not_found: "There is no such video",
   rate_limited: "Too many requests",
   overloaded: "Too much to do just now",
+  "": "Which video?",
   timeout: "It took too long",
   unreachable: "The service cannot be reached",
   connection_lost: "The connection was lost",
@@ -62,6 +63,7 @@ function busy(isBusy) {
   byId("work").hidden = !isBusy;
   byId("cancel").hidden = !isBusy;
   for (const id of ["start", "ask-start"]) byId(id).disabled = isBusy;
+  byId("ask-start").textContent = isBusy ? "Asking…" : "Ask"; // the stages are told above, maybe out of sight
 }
 
 /** Ask, follow the stages, and give the row; null where it was cancelled or refused, which is then on the page. */
@@ -88,7 +90,7 @@ async function ask(video, query, onText) {
 async function start() {
   const uri = byId("uri").value.trim();
   if (!file && !uri) {
-    fail({ reason: "invalid_request", detail: NO_VIDEO, waitS: null });
+    fail({ reason: "", detail: NO_VIDEO, waitS: null });
     return byId("file").focus();
   }
   asked = { file, uri: file ? "" : uri, transcript: byId("transcript").value.trim() };

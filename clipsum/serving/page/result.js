@@ -9,7 +9,7 @@ let address = null;
 export function begin(name) {
   byId("title").replaceChildren(element("bdi", {}, name));
   for (const id of ["summary", "duration", "warnings", "highlights", "chapters", "answers", "facts"]) byId(id).replaceChildren();
-  for (const id of ["evidence", "highlights", "chapters-part", "ask-part", "facts-part"]) byId(id).hidden = true;
+  for (const id of ["evidence", "highlights-part", "chapters-part", "ask-part", "facts-part"]) byId(id).hidden = true;
   byId("result").hidden = false;
 }
 
@@ -28,7 +28,7 @@ export function show(row) {
   byId("evidence").textContent = EVIDENCE[row.evidence] ?? "";
   byId("evidence").hidden = !(row.evidence in EVIDENCE);
   byId("warnings").replaceChildren(...row.warnings.map((words) => element("p", { className: "warning", dir: "auto" }, words)));
-  list("highlights", row.highlights?.map((each) => moment(each, row.thumbnails)));
+  list("highlights", row.highlights?.map((each) => moment(each, row.thumbnails)), "highlights-part");
   list("chapters", row.chapters?.map(chapter), "chapters-part");
   byId("ask-part").hidden = false;
   for (const query of row.queries ?? []) answer(query, row);
