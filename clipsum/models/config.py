@@ -60,6 +60,7 @@ class ModelConfig(Config):
     `positions`: "time": learned positions read at t / duration; "index": one for each frame's rank, as VideoXum has it.
     `temporal_norm`, `temporal_activation`: of its layers: torch's default, or VideoXum's "pre" and "gelu".
     `attention`: of the temporal encoder; "local": a frame sees `attention_radius` frames on either side, in O(T * k).
+    `aggregation`: after those layers, one more local attention of that radius (VideoXum's), which both heads read.
     `fusion_after_layer`: BART encoder layer after which text meets frames, counted from 1; None means all but one.
     `context`: "text": the decoder sees fused text states; "append": the projected frame states too.
     `cross_attention`: between words and frames; "local": where sentences carry times, a frame attends to those within
@@ -79,6 +80,7 @@ class ModelConfig(Config):
     positions: Literal["time", "index"] = "time"
     attention: Literal["global", "local"] = "global"
     attention_radius: int = Field(default=2, ge=0)
+    aggregation: bool = False
     cross_attention: Literal["global", "local"] = "global"
     fusion: FusionName = "concat"
     fusion_after_layer: int | None = Field(default=None, ge=1)
@@ -96,6 +98,10 @@ class ModelConfig(Config):
 
     @model_validator(mode="after")
     def _heads_divide(self) -> "ModelConfig":
+        if self.aggregation and not self.temporal_layers:
+            raise ValueError(
+                "aggregation=true comes after temporal layers, temporal_layers=0 has none: set both or neither"
+            )
         if self.temporal_layers and self.state_width % self.temporal_heads:
             raise ValueError(
                 f"temporal width {self.state_width} is not a multiple of temporal_heads={self.temporal_heads}: "

@@ -52,12 +52,33 @@ class LocalEncoderLayer(nn.TransformerEncoderLayer):
         return self.norm2(states + self._ff_block(states))  # type: ignore[no-any-return]
 
     def _attend(self, states: Tensor, mask: Tensor) -> Tensor:
-        attention = self.self_attn
-        together = nn.functional.linear(states, attention.in_proj_weight, attention.in_proj_bias)
-        by_head = (*states.shape[:2], attention.num_heads, attention.head_dim)
-        query, key, value = (part.view(by_head).transpose(1, 2) for part in together.chunk(3, dim=2))
-        seen = local_attention(query, key, value, mask, self.radius, attention.dropout if self.training else 0.0)
-        return self.dropout1(attention.out_proj(seen.transpose(1, 2).flatten(2)))  # type: ignore[no-any-return]
+        return self.dropout1(attend_locally(self.self_attn, states, mask, self.radius))  # type: ignore[no-any-return]
+
+
+class ContextAggregation(nn.Module):
+    """X + dropout(MHA(LayerNorm X)) within `radius`, and no feed-forward: the context aggregation of VideoXum."""
+
+    def __init__(self, width: int, heads: int, dropout: float, radius: int) -> None:
+        super().__init__()
+        self.radius = radius
+        self.norm = nn.LayerNorm(width)
+        self.self_attn = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """States (B, T, E), mask (B, T) true on real frames -> states (B, T, E)."""
+        told: Tensor = self.dropout(attend_locally(self.self_attn, self.norm(states), mask, self.radius))
+        return states + told
+
+
+def attend_locally(attention: nn.MultiheadAttention, states: Tensor, mask: Tensor, radius: int) -> Tensor:
+    """What torch's self-attention gives under a band mask, with its weights: (B, T, E), mask true on real frames."""
+    together = nn.functional.linear(states, attention.in_proj_weight, attention.in_proj_bias)
+    by_head = (*states.shape[:2], attention.num_heads, attention.head_dim)
+    query, key, value = (part.view(by_head).transpose(1, 2) for part in together.chunk(3, dim=2))
+    seen = local_attention(query, key, value, mask, radius, attention.dropout if attention.training else 0.0)
+    told: Tensor = attention.out_proj(seen.transpose(1, 2).flatten(2))
+    return told
 
 
 def _with_neighbours(padded: Tensor, block: int) -> Tensor:

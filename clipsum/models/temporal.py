@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from clipsum.models.config import ModelConfig
-from clipsum.models.local import LocalEncoderLayer
+from clipsum.models.local import ContextAggregation, LocalEncoderLayer
 
 
 def relative_times(times_s: NDArray[np.float64], duration_s: float) -> NDArray[np.float64]:
@@ -62,6 +62,7 @@ def ranked_positions(table: Tensor, frame_mask: Tensor) -> Tensor:
 class TemporalEncoder(nn.Module):
     """Learned positions, then transformer layers over the real frames; after them, positions by index again.
 
+    Where the configuration has it, context aggregation comes last, before either head.
     `attention="local"`: in each layer a frame sees its `attention_radius` neighbours on either side, and no others.
     """
 
@@ -77,6 +78,8 @@ class TemporalEncoder(nn.Module):
         how = config.attention, config.attention_radius
         kind: LayerKind = {"activation": config.temporal_activation, "norm_first": config.temporal_norm == "pre"}
         self.layers = nn.ModuleList(encoder_layer(*sizes, *how, **kind) for _ in range(config.temporal_layers))
+        aggregating = width, config.temporal_heads, config.dropout, config.attention_radius
+        self.aggregate = ContextAggregation(*aggregating) if config.aggregation else None
 
     def forward(self, frames: Tensor, relative: Tensor, frame_mask: Tensor) -> Tensor:
         """Frames (B, T, V), t / duration (B, T), mask (B, T) true on real frames -> states (B, T, E).
@@ -90,7 +93,8 @@ class TemporalEncoder(nn.Module):
         ignore = ~frame_mask & frame_mask.any(dim=1, keepdim=True)
         for layer in self.layers:
             states = layer(states, src_key_padding_mask=ignore)
-        return states if positions is None else states + positions
+        states = states if positions is None else states + positions
+        return states if self.aggregate is None else self.aggregate(states, frame_mask)
 
 
 class LayerKind(TypedDict, total=False):

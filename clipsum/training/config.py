@@ -60,6 +60,7 @@ class ModelChanges(Config):
     positions: Literal["time", "index"] | None = None
     attention: Literal["global", "local"] | None = None
     attention_radius: int | None = Field(default=None, ge=0)
+    aggregation: bool | None = None
     cross_attention: Literal["global", "local"] | None = None
     fusion: FusionName | None = None
     fusion_after_layer: int | None = Field(default=None, ge=1)

@@ -110,8 +110,9 @@ _UNSUPERVISED = _CLIP_IT.model_copy(
 def _videoxum(lambda_video: float, learning_rate: float, **model: Any) -> TrainConfig:
     """VTSUM-BLIP's joint training of text and frame scores, with one temporal block of 12 heads.
 
-    Ours balances the classes of frames, and reads words where a video has any:
-    VideoXum has none. Sampling at 1 fps is the base bundle's to choose.
+    Its context aggregation (CA) stands, as in the authors' code, in the frame states that both heads read; local
+    attention between words and frames (LA) in both heads too. Ours balances the classes of frames, and reads words
+    where a video has any: VideoXum has none. Sampling at 1 fps is the base bundle's to choose.
     """
     block = {"temporal_layers": 1, "temporal_heads": 12, "temporal_width": 768, "temporal_ffn": 3072}
     generation = GenerationChanges(num_beams=3, min_length=10, max_tokens=128)
@@ -134,7 +135,6 @@ def _videoxum(lambda_video: float, learning_rate: float, **model: Any) -> TrainC
 
 
 _HEAD = ScorerConfig(layers=0, heads=12, similarity=False, contrast=False)
-_AGGREGATING = _HEAD.model_copy(update={"layers": 1, "ffn": 3072, "attention": "local"})
 RECIPES: dict[str, TrainConfig] = {
     "clipsum": TrainConfig(),
     "clipsum-paper": _PAPER,
@@ -143,8 +143,8 @@ RECIPES: dict[str, TrainConfig] = {
     "clip-it": _CLIP_IT,
     "clip-it-unsupervised": _UNSUPERVISED,
     "videoxum-tt": _videoxum(10.0, 1e-5, scorer=_HEAD),
-    "videoxum-tt-ca": _videoxum(15.0, 2e-5, scorer=_AGGREGATING),
-    "videoxum-tt-ca-la": _videoxum(15.0, 2e-5, scorer=_AGGREGATING, cross_attention="local"),
+    "videoxum-tt-ca": _videoxum(15.0, 2e-5, scorer=_HEAD, aggregation=True),
+    "videoxum-tt-ca-la": _videoxum(15.0, 2e-5, scorer=_HEAD, aggregation=True, cross_attention="local"),
     "kitchen": _KITCHEN,
 }
 DEFAULT_RECIPE = "clipsum"

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from clipsum.models.local import LocalEncoderLayer, local_attention
+from clipsum.models.local import ContextAggregation, LocalEncoderLayer, local_attention
 from clipsum.models.temporal import TemporalEncoder
 from tests.models.tiny import tiny_config
 from tests.peak import peak_bytes
@@ -42,6 +42,17 @@ def test_a_layer_is_torchs_own_layer_under_a_band_mask_with_the_same_weights(kin
     for mode in (True, False):
         expected = stock.train(mode)(states, src_mask=~_band(40, 3))
         torch.testing.assert_close(local.train(mode)(states, padding), expected, rtol=0, atol=1e-5)
+
+
+def test_context_aggregation_adds_torchs_own_attention_under_a_band_mask_to_what_it_is_given():
+    torch.manual_seed(0)
+    aggregate = ContextAggregation(24, 4, 0.0, radius=3)
+    states, mask = torch.randn(2, 40, 24), torch.ones(2, 40, dtype=torch.bool)
+    mask[1, 30:] = False
+    normed = aggregate.norm(states)
+    padding = {"key_padding_mask": ~mask, "attn_mask": ~_band(40, 3)}
+    expected = states + aggregate.self_attn(normed, normed, normed, need_weights=False, **padding)[0]
+    torch.testing.assert_close(aggregate(states, mask)[mask], expected[mask], rtol=0, atol=1e-5)
 
 
 def test_a_frame_learns_nothing_of_one_that_lies_beyond_every_layers_reach():

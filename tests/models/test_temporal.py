@@ -12,6 +12,7 @@ ENCODERS = {
     "global, of another width": lambda: TemporalEncoder(tiny_config(temporal_width=16)),
     "local": lambda: TemporalEncoder(tiny_config(attention="local")),
     "by index, pre-norm": lambda: TemporalEncoder(tiny_config(**VIDEOXUM)),
+    "with context aggregation": lambda: TemporalEncoder(tiny_config(aggregation=True)),
     "local, by index, pre-norm": lambda: TemporalEncoder(tiny_config(attention="local", **VIDEOXUM)),
 }
 

@@ -156,6 +156,19 @@ def test_a_publication_that_broke_off_is_no_bundle_until_it_is_made_again(output
     assert b'"step": 2' in storage.read_bytes(storage.join(output, "bundle.json"))
 
 
+def test_the_line_says_the_loss_of_each_head_and_what_frame_scores_reached():
+    out = io.StringIO()
+    line = TrainingLine(Console(file=out, width=200))
+    losses = {"text": 2.0, "video": 0.5, "keyframes": 0.4, "diversity": 1.0}
+    with line:
+        line.show({"kind": "start", "step": 0, "total_steps": 9, "workers": 1, "device": "cpu", "notes": []})
+        line.show({"kind": "step", "step": 1, "epoch": 0, "loss": 2.5, "examples_per_s": 41.0, "losses": losses})
+        line.show({"kind": "validation", "step": 1, "metrics": {"tau": 14.71, "frame_loss": 1.5}, "best": True})
+        words = line.words()
+    assert words.startswith("epoch 1 · loss 2.500 (text 2.000, video 0.500: keyframes 0.400, diversity 1.000) · 41.0")
+    assert "Step 1: 100 τ of frame scores 14.7, loss of frame scores 1.5, the best so far" in out.getvalue()
+
+
 def test_the_line_says_what_goes_on():
     out = io.StringIO()
     line = TrainingLine(Console(file=out, width=200))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clipsum.reports.training_charts import history_of
+from clipsum.reports.training_charts import charts_of, history_of
 from clipsum.reports.training_page import render_training, samples_of
 from tests.browser import BAD, overflow
 
@@ -39,6 +39,31 @@ def test_the_page_says_the_best_score_the_speed_and_that_it_was_started_again():
         assert words in page
     assert "started again from a checkpoint" in page
     assert page.count('class="mark"') == 4
+
+
+def test_where_a_scorer_learns_the_losses_of_the_heads_and_their_parts_have_charts_of_their_own():
+    losses = {"text": 2.0, "video": 1.5, "keyframes": 0.6, "diversity": 0.25, "reconstruction": 9.0}
+    both = [{**step(number), "losses": losses} for number in (1, 2)]
+    metrics = {"tau": 14.7, "frame_loss": 1.62}
+    chosen = {**validation(2, 3.0, True), "metrics": metrics, "samples": []}
+    page = render_training({**RUN, "metric": "tau"}, [*both, chosen])
+    assert "100 τ of frame scores 14.7, at step 2" in page
+    titles = [chart.title for chart in charts_of(history_of([*both, chosen]), 2)]
+    assert titles[:4] == [
+        "Loss",
+        "Loss of summaries",
+        "Loss of frame scores",
+        "What the loss of frame scores is made of",
+    ]
+    made_of = charts_of(history_of(both), 2)[3]
+    assert [(line.label, line.value) for line in made_of.lines] == [
+        ("keyframes", "0.6"),
+        ("diversity", "0.25"),
+        ("reconstruction", "9"),
+    ]
+    alone = [{**each, "losses": {name: loss for name, loss in losses.items() if name != "text"}} for each in both]
+    assert "Loss of summaries" not in [chart.title for chart in charts_of(history_of(alone), 2)]
+    assert [chart.title for chart in charts_of(history_of(records()), 40)][:2] == ["Loss", "ROUGE on validation"]
 
 
 def test_the_page_says_what_a_stream_lost_over_all_epochs():

@@ -20,6 +20,7 @@ from tests.training.runs import PLAIN, changed, data_of, losses, make_base, spli
 
 SCORER = ScorerConfig(layers=1, ffn=32)
 MODEL = ModelChanges(dropout=0.0, bart_dropout=0.0, scorer=SCORER)
+SMALL = {"num_beams": 1, "min_length": 2, "max_tokens": 8}  # of generation
 JOINT = changed(model=MODEL, objective=Objective(lambda_video=2.0, query_share=0.0))
 
 
@@ -179,14 +180,28 @@ def test_the_threshold_of_matched_is_that_of_the_validation_queries_and_travels_
 
 @pytest.mark.parametrize("name", ["highlights", "clip-it", "clip-it-unsupervised", "videoxum-tt", "videoxum-tt-ca-la"])
 def test_each_named_recipe_of_frame_scores_trains_a_step(base, name):
-    small = {"num_beams": 1, "min_length": 2, "max_tokens": 8}
-    words = [f"model.generation.{key}={value}" for key, value in small.items()]
+    words = [f"model.generation.{key}={value}" for key, value in SMALL.items()]
     if name.startswith("videoxum"):
         words += ["model.temporal_width=48", "model.temporal_ffn=32", "model.scorer.ffn=32"]
     config = configure(name, overrides=[*words, "max_steps=1", "epochs=1", "batch_size=4"])
     steps, (validated,) = split_reports(trainer(base, config, _data(base, train=4)).run())
     assert len(steps) == 1
     assert "tau" in validated.metrics
+
+
+def test_in_the_recipes_with_context_aggregation_both_heads_learn_through_it(base):
+    for name in ("videoxum-tt-ca", "videoxum-tt-ca-la"):
+        words = [f"model.generation.{key}={value}" for key, value in SMALL.items()]
+        config = configure(name, overrides=[*words, "model.temporal_width=48", "model.temporal_ffn=32"])
+        for lambdas in ((1, 0), (0, 1)):
+            head = Objective(lambda_text=lambdas[0], lambda_video=lambdas[1], query_share=0.0)
+            metric = "rouge2" if head.lambda_text else "frame_loss"
+            one = changed(PLAIN, model=config.model, objective=head, max_steps=1, validation=_chosen_by(metric))
+            run = trainer(base, one, _data(base, train=4))
+            before = _weights(run, "temporal")["aggregate.self_attn.in_proj_weight"]
+            assert [*run.run()]
+            assert not torch.equal(before, _weights(run, "temporal")["aggregate.self_attn.in_proj_weight"])
+    assert configure("videoxum-tt").model.aggregation is None
 
 
 def test_supervised_training_without_marks_is_refused_with_what_to_do(base):
