@@ -2,9 +2,11 @@
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from clipsum.models.bundle import load_bundle
+from clipsum.errors import UsageError
+from clipsum.models.bundle import load_bundle, name_elsewhere
 from clipsum.serving.pointer import BundlePointer, Pointed
 from clipsum.storage import join
 from ray_jobs.serve_config import ServeConfig
@@ -67,7 +69,9 @@ class Follower:
         return turn
 
     def towards(self, name: str) -> Turn:
-        """The turn to another bundle. Raises: UsageError where it is none."""
+        """The turn to another bundle. Raises: UsageError where it is none, or a folder relative to who knows which."""
+        if not Path(name).is_absolute() and name_elsewhere(name) != name:
+            raise UsageError(f"bundle '{name}': give the whole path of a folder")
         turn = self._turn(None, name)
         return turn._replace(at=Pointed(turn.settings.bundle, turn.settings.bundle_id))
 

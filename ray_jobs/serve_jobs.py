@@ -12,7 +12,8 @@ from functools import partial
 from typing import Any
 
 from clipsum.errors import ItemError
-from clipsum.serving.jobs import JobStore, Lease, LeaseLostError
+from clipsum.serving.jobs import JobStore
+from clipsum.serving.leases import Lease, LeaseLostError
 from clipsum.serving.refusals import RefusedError, refusal_of
 from clipsum.serving.schemas import answer_of
 from clipsum.serving.waiting import in_background, to_its_end

@@ -15,6 +15,7 @@ from typing import Any
 
 from clipsum.errors import ItemError
 from clipsum.serving.job_log import ID_LETTERS, UNREADABLE, Entry, JobLog
+from clipsum.serving.leases import Lease, LeaseLostError, append, running
 from clipsum.serving.refusals import RefusedError, refused_reason
 
 LEASE_S, SKEW_S, KEEP_S = 60.0, 5.0, 7 * 24 * 3600.0
@@ -28,24 +29,6 @@ PAUSE_S, LONGEST_PAUSE_S, PATIENCE_S = 5.0, 300.0, 24 * 3600.0
 NOT_ITS_OWN = frozenset({"overloaded", "storage_error"})
 """Reasons for which no job can be blamed: they cost it no attempt."""
 log = logging.getLogger(__name__)
-
-
-class LeaseLostError(Exception):
-    """Somebody else has the job by now, or its end is written: stop the work."""
-
-
-@dataclass(frozen=True)
-class Lease:
-    """The right to work on a job until `expires_s`. `number` is the entry of the log that gives it."""
-
-    job_id: str
-    request: Mapping[str, Any]
-    worker: str
-    attempt: int
-    pauses: int
-    created_s: float
-    number: int
-    expires_s: float
 
 
 @dataclass(frozen=True)
@@ -126,14 +109,15 @@ class JobStore:
             self._end(lease, {"state": "failed", "error": refused_reason("worker_died").body["error"]})
             return None
         lease = replace(lease, attempt=lease.attempt + 1, number=number + 1)
-        return lease if self.log.append(job_id, lease.number, _running(lease)) else None
+        return lease if self.log.append(job_id, lease.number, running(lease)) else None
 
     def renew(self, lease: Lease, stage: str | None = None) -> Lease:
         """The lease for longer, with the stage that the work has reached. Raises: LeaseLostError."""
-        longer = replace(lease, number=lease.number + 1, expires_s=self.clock() + self.lease_s)
-        if not self.log.append(lease.job_id, longer.number, _running(longer) | {"stage": stage}):
+        longer = replace(lease, expires_s=self.clock() + self.lease_s)
+        number = append(self.log, lease, running(longer) | {"stage": stage})
+        if number is None:
             raise LeaseLostError(lease.job_id)
-        return longer
+        return replace(longer, number=number)
 
     def release(self, lease: Lease) -> None:
         """Give the job back undone, for others to take at once; the attempt does not count."""
@@ -149,7 +133,7 @@ class JobStore:
         begin_s = self.clock() + max(pause_s, error.retry_after_s or 0)
         if attempt >= MAX_ATTEMPTS or begin_s - lease.created_s > PATIENCE_S:
             self.fail(lease, error)
-        elif not self._give_back(lease, attempt, lease.pauses + 1, begin_s):
+        elif self._give_back(lease, attempt, lease.pauses + 1, begin_s) is None:
             raise LeaseLostError(lease.job_id)
 
     def finish(self, lease: Lease, result: Mapping[str, Any]) -> None:
@@ -174,14 +158,14 @@ class JobStore:
             removed += 1
         return removed
 
-    def _give_back(self, lease: Lease, attempt: int, pauses: int, begin_s: float) -> bool:
+    def _give_back(self, lease: Lease, attempt: int, pauses: int, begin_s: float) -> int | None:
         entry = {"state": "waiting", "attempt": attempt, "pauses": pauses, "not_before_s": begin_s}
-        return self.log.append(lease.job_id, lease.number + 1, entry)
+        return append(self.log, lease, entry)
 
     def _end(self, lease: Lease, entry: Entry) -> bool:
         hook = {"webhook": "pending"} if lease.request.get("webhook") else {}
         entry = {"attempt": lease.attempt, "finished_s": self.clock(), **hook, **entry}
-        if not self.log.append(lease.job_id, lease.number + 1, entry):
+        if append(self.log, lease, entry) is None:
             return False
         with suppress(ItemError):  # the end is written: whoever meets it closes it
             self._close(lease.created_s, lease.job_id, entry)
@@ -201,13 +185,3 @@ class JobStore:
         if self.clock() - created_s > self.keep_s:
             self.log.mark("done", created_s, job_id)
             self.log.unmark("open", created_s, job_id)
-
-
-def _running(lease: Lease) -> Entry:
-    return {
-        "state": "running",
-        "worker": lease.worker,
-        "attempt": lease.attempt,
-        "pauses": lease.pauses,
-        "expires_s": lease.expires_s,
-    }

@@ -14,8 +14,8 @@ from clipsum.serving.jobs import (
     PAUSE_S,
     SKEW_S,
     JobStore,
-    LeaseLostError,
 )
+from clipsum.serving.leases import LeaseLostError
 from clipsum.serving.refusals import RefusedError, refused_reason
 
 REQUEST = {"uri": "s3://videos/a.mp4"}
@@ -276,3 +276,38 @@ def test_a_store_without_conditional_writes_is_refused(tmp_path, s3, monkeypatch
     monkeypatch.undo()
     with pytest.raises(UsageError, match=r"no jobs can be kept in '/proc/nowhere'"):
         JobLog("/proc/nowhere").check()
+
+
+@pytest.mark.parametrize("then", ["renew", "finish", "release"])
+def test_a_renewal_that_was_written_though_its_answer_was_lost_loses_no_lease(store, clock, monkeypatch, then):
+    job_id = store.submit(REQUEST)
+    lease, real = store.claim("w"), JobLog.append
+
+    def unheard(log, *entry):
+        if real(log, *entry):
+            raise ItemError("storage_error", "open", "the answer was lost")
+        return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JobLog, "append", unheard)
+        for _ in range(2):
+            with pytest.raises(ItemError):
+                store.renew(lease)
+    if then == "renew":
+        lease = store.renew(lease, "decoded")
+        store.finish(lease, {"ok": 1})
+    elif then == "finish":
+        store.finish(lease, {"ok": 1})
+    else:
+        store.release(lease)
+    assert store.read(job_id)["state"] == ("waiting" if then == "release" else "done")
+
+
+def test_what_was_given_back_is_not_ended_by_who_gave_it_back(store):
+    store.submit(REQUEST)
+    lease = store.claim("w1")
+    store.release(lease)
+    for late in (lambda: store.finish(lease, {}), lambda: store.renew(lease)):
+        with pytest.raises(LeaseLostError):
+            late()
+    assert store.claim("w2")

@@ -102,6 +102,13 @@ def test_a_bundle_that_is_written_anew_under_its_name_is_followed_once_it_is_poi
     assert one.settings == turn.settings
 
 
+def test_over_http_a_folder_is_named_whole(scene: Scene, monkeypatch):
+    monkeypatch.chdir(Path(scene.second).parent)
+    with pytest.raises(UsageError, match="whole path"):
+        scene.follower().towards(Path(scene.second).name)
+    assert scene.follower().towards("kitchen-tiny").settings.bundle == "kitchen-tiny"
+
+
 def test_a_new_writer_begins_with_the_bundle_that_is_pointed_at(scene: Scene):
     pointing = scene.follower()
     pointing.point(pointing.towards(scene.second))

@@ -11,7 +11,8 @@ import pytest
 
 from clipsum.errors import ItemError
 from clipsum.serving.deliveries import Deliveries
-from clipsum.serving.jobs import JobStore, LeaseLostError
+from clipsum.serving.jobs import JobStore
+from clipsum.serving.leases import LeaseLostError
 from clipsum.serving.refusals import RefusedError, refused_reason
 from clipsum.serving.webhooks import IDEMPOTENCY, SIGNATURE, is_signed
 from ray_jobs.serve_hooks import Teller
