@@ -85,7 +85,7 @@ def create_app(service: Service, lifespan: Any = None) -> FastAPI:
 
 def _add_page(app: FastAPI) -> None:
     for path, asset in assets().items():
-        app.get(path, include_in_schema=False)(_giver(asset))
+        app.api_route(path, methods=["GET", "HEAD"], include_in_schema=False)(_giver(asset))
 
 
 def _giver(asset: Asset) -> Callable[[], Awaitable[Response]]:
@@ -96,6 +96,7 @@ def _giver(asset: Asset) -> Callable[[], Awaitable[Response]]:
 
 
 def _add_service(app: FastAPI, service: Service) -> None:
+    @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz", summary="Is it well? A small video goes through every part", responses=said.HEALTH)
     async def healthz() -> dict[str, str]:
         await service.check()

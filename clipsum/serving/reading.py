@@ -33,7 +33,12 @@ async def read_video(request: Request, sources: Sources, uploads: Path, held: As
 
     Raises: RefusedError, 400, 403, 413, 415 and 422; ItemError where the store does not tell of it.
     """
-    if _kind(request) != "multipart/form-data":
+    kind = _kind(request)
+    if kind not in ("multipart/form-data", "application/json"):
+        raise RefusedError(
+            415, "unsupported_media", "send application/json, or multipart/form-data with the video in file"
+        )
+    if kind != "multipart/form-data":
         asked = await read_json(request, SummaryRequest)
         return await looked_up(lambda: named(asked.uri, asked.query, asked.transcript, sources))
     try:
@@ -41,9 +46,10 @@ async def read_video(request: Request, sources: Sources, uploads: Path, held: As
     except (MultiPartException, HTTPException) as error:  # the second where there is an app
         raise RefusedError(400, "invalid_request", "the form cannot be read") from error
     try:
-        file, fields = form.get("file"), await _fields(form)
+        file = form.get("file")
         if not isinstance(file, UploadFile):
             raise RefusedError(422, "invalid_request", "file: send the video in this field")
+        fields = await _fields(form)
         kept = uploaded(file.file, file.filename or "", fields.query, fields.transcript, uploads)
         return await finished(lambda: held.enter_context(kept))
     finally:

@@ -275,6 +275,16 @@ def test_a_form_that_is_a_bomb_or_none_of_ours_is_refused_at_once(target: Target
     assert time.monotonic() - began < 2
 
 
+def test_a_video_in_another_field_or_in_none_is_told_where_it_belongs(target: Target) -> None:
+    video = bytes(range(256)) * 40
+    answer = target.http.post("/v1/summaries", files={"video": ("a.mp4", video)})
+    target.refuses(answer, 422, "invalid_request")
+    assert "file: send the video in this field" in answer.text
+    answer = target.http.post("/v1/summaries", content=video, headers={"Content-Type": "video/mp4"})
+    target.refuses(answer, 415, "unsupported_media")
+    assert "multipart/form-data" in answer.text
+
+
 def test_a_form_without_a_boundary_is_refused(target: Target) -> None:
     answer = target.http.post("/v1/summaries", content=b"x", headers={"Content-Type": "multipart/form-data"})
     target.refuses(answer, 400, "invalid_request")
@@ -344,6 +354,13 @@ def test_paths_and_methods_that_there_are_not_are_refused_in_the_same_shape(targ
         answer = target.raw(f"GET {path} HTTP/1.1")
         target.refuses(answer, 404, "not_found")
     target.refuses(target.http.request("DELETE", "/v1/summaries"), 405, "invalid_request")
+
+
+def test_the_pages_can_be_asked_for_their_heads(target: Target) -> None:
+    for path in ("/", "/docs", "/page/page.js"):
+        head, whole = target.stranger.head(path), target.stranger.get(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == whole.headers["content-length"] == str(len(whole.content))
 
 
 def test_slow_clients_are_cut_off_at_the_deadline_and_hold_nobody_up(target: Target) -> None:
