@@ -45,7 +45,7 @@ class Item:
     `text_times` (S, 2), for local cross-attention: start and end of the sentence of each token as t / duration, (0, 1)
     where it has no time. `guide`: the texts that guide the scoring of frames, if any do; `marks` (T,) in [0, 1] when
     scoring is trained: the share of annotators to whom each frame matters. `queries`: other guides of the same video
-    with marks of their own, for training to choose from.
+    with marks of their own, for training to choose from. `written`: the guide of its reference summary, likewise.
     """
 
     input_ids: Sequence[int]
@@ -58,6 +58,7 @@ class Item:
     guide: Guide | None = None
     marks: NDArray[np.float32] | None = None
     queries: tuple[tuple[Guide, NDArray[np.float32]], ...] = ()
+    written: Guide | None = None
 
 
 def collate(items: Sequence[Item], pad_id: int, device: str | torch.device = "cpu") -> dict[str, Tensor]:

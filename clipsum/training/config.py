@@ -150,7 +150,8 @@ class TrainConfig(Config):
     more are accumulated (None: its whole share). `shuffle` False keeps the order of the data.
     `epochs`, `max_steps`: whichever is reached first ends the run. Every epoch uses every example; its last batch may
     be smaller, and its examples then weigh more, as each step's loss is the mean over that step's tokens.
-    `objective`: which of the two heads learn, from what, and how much each weighs.
+    `objective`: which of the two heads learn, from what, and how much each weighs. `summary_share`: how often, where a
+    video has no words, its reference summary guides the scoring of frames, as the one that is written may in use.
     `precision`: "bf16" computes under autocast; the weights stay in float32.
     `parallel`: "ddp": each worker has a whole copy; "fsdp2": weights, gradients and optimizer state are in shards.
     `encoder_finetune`: how the frame encoder learns too, if it does; its docstring is the protocol in full.
@@ -170,6 +171,7 @@ class TrainConfig(Config):
     schedule: ScheduleConfig = ScheduleConfig(warmup_steps=200)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     objective: Objective = Objective()
+    summary_share: float = Field(default=0.0, ge=0, le=1)
     augmentation: Augmentation = Augmentation(thin=0.25, noise=0.0)
     precision: Literal["fp32", "bf16"] = "fp32"
     parallel: Literal["ddp", "fsdp2"] = "ddp"

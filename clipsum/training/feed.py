@@ -20,7 +20,7 @@ from clipsum.models.config import TextOrigin
 from clipsum.training.config import TrainConfig
 from clipsum.training.data import Plan
 from clipsum.training.examples import Examples, ItemReader
-from clipsum.training.modalities import asked, sampled, vary
+from clipsum.training.modalities import asked, sampled, told, vary
 from clipsum.training.objective import tokens_of
 from clipsum.training.workers import Group
 
@@ -173,8 +173,8 @@ def open_feed(
         "neither words nor frames to learn from": examples.left_out,
         "nothing that a head could learn from": examples.untaught,
     }
-    told = [f"{count} training videos have {what}: left out" for what, count in lines.items() if count]
-    return StoredFeed(examples, config, group), told
+    notes = [f"{count} training videos have {what}: left out" for what, count in lines.items() if count]
+    return StoredFeed(examples, config, group), notes
 
 
 def _varied(item: Item, config: TrainConfig, epoch: int, index: int) -> Item:
@@ -183,7 +183,8 @@ def _varied(item: Item, config: TrainConfig, epoch: int, index: int) -> Item:
         item = sampled(item, tuned.frames, rng)
     objective = config.objective
     only_asked = objective.needs_marks and item.marks is None  # in general nobody said what matters in it
-    return vary(asked(item, 1.0 if only_asked else objective.query_share, rng), config.augmentation, rng)
+    item = told(asked(item, 1.0 if only_asked else objective.query_share, rng), config.summary_share, rng)
+    return vary(item, config.augmentation, rng)
 
 
 def _share(items: list[Item], examples: int, largest: int, config: TrainConfig, group: Group) -> Share:

@@ -56,6 +56,13 @@ def asked(item: Item, share: float, rng: np.random.Generator) -> Item:
     return replace(item, guide=guide, marks=marks)
 
 
+def told(item: Item, share: float, rng: np.random.Generator) -> Item:
+    """The item guided by its reference summary, in a `share` of the cases where nothing else guides it."""
+    if item.guide is not None or item.written is None or rng.random() >= share:
+        return item
+    return replace(item, guide=item.written)
+
+
 def sampled(item: Item, most: int, rng: np.random.Generator) -> Item:
     """The item with one frame, drawn at random, of each of `most` equal parts of its frames; all if they are fewer."""
     if item.vectors is None or len(item.vectors) <= most:

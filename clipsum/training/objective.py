@@ -78,8 +78,10 @@ class Objective(Config):
 
     def guided(self, items: Sequence[Item]) -> dict[TextOrigin, int]:
         """Of how many of those items the scorer is guided by a text from there."""
-        asked = [item.guide.asked for item in items if item.guide is not None and self.scores(item)]
-        return {"query": sum(asked), "transcript": len(asked) - sum(asked)}
+        guided = [item for item in items if item.guide is not None and self.scores(item)]
+        asked = sum(item.guide.asked for item in guided if item.guide is not None)
+        written = sum(item.guide is item.written for item in guided)
+        return {"query": asked, "transcript": len(guided) - asked - written, "summary": written}
 
     def count_batch(self, batch: Mapping[str, Tensor]) -> int:
         """The same of items that are collated."""

@@ -88,6 +88,7 @@ _CLIP_IT = TrainConfig(
     epochs=100,
     batch_size=8,
     schedule=ScheduleConfig(warmup_steps=20),
+    summary_share=0.5,
     model=ModelChanges(scorer=ScorerConfig(similarity=False, contrast=False)),
     objective=Objective(lambda_text=0.0, lambda_video=1.0, video=VideoLoss(correlation=0.0)),
     optimizer=OptimizerConfig(learning_rate=5e-4),

@@ -22,11 +22,13 @@ _MOST_KEPT = 100_000  # texts: 200 MB of vectors of width 512
 class Scoring:
     """Adds guides and marks to items. Texts are embedded once: the encoder is frozen.
 
-    `marks`: by video id. A video without any is guided all the same, for the unsupervised losses.
+    `marks`: by video id. A video without any is guided all the same, for the unsupervised losses. `summaries`: where
+    nothing is said, the reference summary may guide, as the summary that is written does in use.
     """
 
-    def __init__(self, encoder: TextEncoder, marks: Mapping[str, Marks], sees: Sees) -> None:
+    def __init__(self, encoder: TextEncoder, marks: Mapping[str, Marks], sees: Sees, summaries: bool = False) -> None:
         self._encoder, self._marks, self._sees = _Remembering(encoder), marks, sees
+        self._summaries = summaries and sees != "frames"
 
     def added(self, item: Item, video: Embedded) -> Item:
         """The item with what there is of the video; one without frames as it is, no query that its frames do not tell.
@@ -40,10 +42,12 @@ class Scoring:
         told = [query for query in marks.queries if query.is_told_by(times_s)]
         asked = [(self._guide(query.text, said, video), query.at(times_s)) for query in told]
         queries = tuple((guide, where) for guide, where in asked if guide is not None)
-        return replace(item, guide=self._guide(None, said, video), marks=marks.at(times_s), queries=queries)
+        general = self._guide(None, said, video)
+        written = self._guide(None, said, video, video.summary) if self._summaries and general is None else None
+        return replace(item, guide=general, marks=marks.at(times_s), queries=queries, written=written)
 
-    def _guide(self, query: str | None, said: Transcript, video: Embedded) -> Guide | None:
-        return guide(guiding_texts(query, said), self._encoder, video.duration_s)
+    def _guide(self, query: str | None, said: Transcript, video: Embedded, summary: str | None = None) -> Guide | None:
+        return guide(guiding_texts(query, said, summary), self._encoder, video.duration_s)
 
 
 class _Remembering:

@@ -52,7 +52,8 @@ class Trainer:
         manifest = base.manifest
         kind = Kind(manifest.fingerprint, str(manifest.sampling), manifest.seek)
         pixels = self._learner.tower is not None
-        scoring = Scoring(base.encoder(), data.marks, config.sees) if config.objective.lambda_video else None
+        told = data.marks, config.sees, config.summary_share > 0
+        scoring = Scoring(base.encoder(), *told) if config.objective.lambda_video else None
         reader = ItemReader(base.tokenizer, config.sees, self._learner.model.config, kind, pixels)
         scoring_reader = replace(reader, scoring=scoring)
         train = seen(data.train, pixels) if isinstance(data.train, Sequence) else data.train

@@ -10,6 +10,7 @@ from clipsum.datasets.marks import AskedQuery, Marks
 from clipsum.errors import UsageError
 from clipsum.models.bundle import load_bundle
 from clipsum.models.config import ScorerConfig
+from clipsum.records import Transcript
 from clipsum.training.config import ModelChanges
 from clipsum.training.losses import VideoLoss
 from clipsum.training.objective import Objective, is_better
@@ -177,9 +178,10 @@ def test_an_unsupervised_scorer_prefers_the_frames_that_are_like_no_other(base):
     assert logits[0, 12:].min() > logits[0, :12].max()
 
 
-def _origins(base, tmp_path, name, **changes):
+def _origins(base, tmp_path, name, train=None, **changes):
     """What a bundle of two steps says of where its scorer's texts were from; and the bundle."""
     data = labelled(base, marked=lambda video: _importance(video, (ASKED,)))
+    data = replace(data, train=train or data.train)
     run = trainer(base, changed(FRAMES, **{"batch_size": 6, "max_steps": 2, **changes}), data)
     assert [*run.run()]
     run.write_bundle(str(tmp_path / name))
@@ -197,6 +199,9 @@ def test_a_bundle_says_from_where_the_texts_were_that_its_scorer_learned_to_be_g
     assert _origins(base, tmp_path, "unheard", sees="frames")[0] == ()
     assert _origins(taught, tmp_path, "both", objective=asked(1.0))[0] == ("query", "transcript")
     assert _origins(taught, tmp_path, "anew", objective=asked(1.0), init="random")[0] == ("query",)
+    mute = [replace(video, transcript=Transcript()) for video in data_of(base, train=6).train]
+    assert _origins(base, tmp_path, "written", mute, summary_share=1.0)[0] == ("summary",)
+    assert _origins(base, tmp_path, "mute", mute)[0] == ()
     model = taught.manifest.model
     silent = model.model_copy(update={"scorer": model.scorer.model_copy(update={"origins": None})})
     old = replace(taught, manifest=taught.manifest.model_copy(update={"model": silent}))
