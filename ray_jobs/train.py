@@ -31,7 +31,7 @@ def train(
     settings: SetValues = None,
     address: Address = None,
 ) -> int:
-    """Train a summarizer on videos with reference summaries."""
+    """Train a summarizer on videos with reference summaries, a scorer on videos that people marked, or both."""
     if data is None:
         raise UsageError("--data is missing: name the --output folder of clipsum embed, or a manifest of videos")
     if output is None:

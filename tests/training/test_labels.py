@@ -122,6 +122,14 @@ def test_a_video_that_teaches_neither_head_is_left_out_and_told_of(base):
     assert len(run._feed._examples) == 5
 
 
+def test_summaries_are_written_for_those_validation_videos_that_have_one(base):
+    data = labelled(base, bare=False)
+    validation = [replace(data.validation[0], summary=None), *data.validation[1:]]
+    _, (validated,) = split_reports(trainer(base, JOINT, replace(data, validation=validation)).run())
+    assert [name for name, _, _ in validated.samples] == [video.video_id for video in validation[1:]]
+    assert {"rouge2", "loss", "tau", "frame_loss"} <= validated.metrics.keys()
+
+
 def test_videos_of_which_only_queries_are_answered_teach_and_choose_the_scorer(base):
     data = labelled(base, marked=lambda video: Marks(queries=(ASKED,)))
     with pytest.raises(UsageError, match=r"take --set validation\.metric=query_f1"):
