@@ -88,11 +88,13 @@ def _find(call: EvaluateCall, bundle: Bundle, console: Console) -> Found:
         whole = call.data, call.output, call.bundle, call.splits, call.config, call.address, console
         found = from_videos(*whole, may_lack_references=bool(marks))
         return replace(found, cases=[replace(case, marks=marks.get(case.video_id)) for case in found.cases])
-    if call.config != SummarizeConfig():
+    highlights = call.config.highlights
+    if call.config != SummarizeConfig(highlights=highlights):
         raise UsageError(
-            f"'{call.data}' holds embeddings, made already: --set and --config are for a manifest of videos"
+            f"'{call.data}' holds embeddings, made already: --set and --config are for a manifest of videos, "
+            "but for the keys of highlights"
         )
-    return from_embeddings(call.data, bundle, call.splits, console, marks)
+    return from_embeddings(call.data, bundle, call.splits, console, marks, highlights)
 
 
 def _write(output: str, made: dict[str, Any], results: Sequence[SplitResult], found: Found) -> str:

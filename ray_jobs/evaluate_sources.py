@@ -20,6 +20,7 @@ from clipsum.evaluation.cases import Case, write_cases
 from clipsum.evaluation.costs import peak_memory
 from clipsum.evaluation.evaluate import choose_splits
 from clipsum.evaluation.reencode import as_seen_by, is_reencoded
+from clipsum.highlights.select import HighlightConfig
 from clipsum.models.bundle import Bundle
 from clipsum.models.summarize import Summarizer
 from clipsum.records import VideoRef
@@ -51,11 +52,16 @@ class Found:
 
 
 def from_embeddings(
-    place: str, bundle: Bundle, splits: Sequence[str], console: Console, marks: Mapping[str, Marks] | None = None
+    place: str,
+    bundle: Bundle,
+    splits: Sequence[str],
+    console: Console,
+    marks: Mapping[str, Marks] | None = None,
+    highlights: HighlightConfig | None = None,
 ) -> Found:
     """Write the summaries of stored embeddings; of pixels, where the bundle's encoder is another and they are stored.
 
-    `marks`: by id, what people marked, to compare scores of frames with.
+    `marks`: by id, what people marked, to compare scores of frames with; `highlights`: how shots are found.
 
     Raises: UsageError: none there, or made for another bundle.
     """
@@ -68,7 +74,7 @@ def from_embeddings(
     with CountLine(console, "Summarising", "videos") as line:
         for part in parted:
             videos, paid = as_seen_by(bundle, part, costs, device)
-            for case in write_cases(videos, summarizer, paid, marks=marks):
+            for case in write_cases(videos, summarizer, paid, marks=marks, highlights=highlights):
                 cases.append(case)
                 line.show(len(cases), sum(map(len, parted)))
     failures: Counter[str] = sum((Counter(part.failures) for part in parted), Counter())

@@ -42,24 +42,18 @@ def read_benchmark(
     are tested, in one fold. Raises: UsageError, one line.
     """
     read = {name: _read(name, place) for name, place in places.items()}
-    lengths = durations([video.video_id for videos in read.values() for video in videos if video.duration_s is None])
-    found: dict[Dataset, list[Opinions]] = {
-        name: [
-            video if video.duration_s is not None else replace(video, duration_s=lengths.get(video.video_id))
-            for video in videos
-        ]
+    unknown = [video.video_id for videos in read.values() for video in videos.values() if video.duration_s is None]
+    lengths = durations(unknown)
+    by_key = {
+        key: (name, replace(video, duration_s=lengths.get(video.video_id)) if video.duration_s is None else video)
         for name, videos in read.items()
+        for key, video in videos.items()
     }
     if splits is None:
         if setting != "canonical":
             raise UsageError(f"--setting {setting} needs --splits: name the published file of {dataset}'s splits")
-        return [[_annotated(video, dataset, "test") for video in found[dataset]]]
-    by_key = {
-        f"{name}/video_{number}": (name, video)
-        for name, videos in found.items()
-        for number, video in enumerate(videos, start=1)
-    }
-    ids: dict[Dataset, list[str]] = {name: [key for key, (own, _) in by_key.items() if own == name] for name in found}
+        return [[_annotated(by_key[key][1], dataset, "test") for key in read[dataset]]]
+    ids: dict[Dataset, list[str]] = {name: list(videos) for name, videos in read.items()}
     files: dict[Dataset, str] = dict(places.items())
     chosen = read_folds(BenchmarkConfig(dataset=dataset, setting=setting, splits=splits, files=files), ids)
     return [
@@ -72,24 +66,27 @@ def read_benchmark(
     ]
 
 
-def _read(dataset: Dataset, place: str) -> list[Opinions]:
-    """The videos of one dataset; those of an HDF5 file are known by their names, else as `tvsum_video_1`."""
+def _read(dataset: Dataset, place: str) -> dict[str, Opinions]:
+    """The videos of one dataset, by the keys of splits: `tvsum/` and the group of an HDF5 file, else `video_1` and on.
+
+    Those of an HDF5 file are known by their names, where it has them, else as `tvsum_video_1`.
+    """
     if storage.suffix(place) in HDF5_SUFFIXES:
-        return [
-            Opinions(
+        return {
+            video.video_id: Opinions(
                 video.name or video.video_id.replace("/", "_"),
                 video.user_summary.astype(np.float64),
                 None,
                 are_choices=True,
             )
             for video in read_summarization_h5(place, dataset, f"--{dataset}")
-        ]
+        }
     if dataset not in ORIGINALS:
         ending = " or ".join(HDF5_SUFFIXES)
         raise UsageError(
             f"--{dataset} '{place}' is no HDF5 file: give eccv16_dataset_{dataset}…, which ends in {ending}"
         )
-    return ORIGINALS[dataset](place)
+    return {f"{dataset}/video_{number}": video for number, video in enumerate(ORIGINALS[dataset](place), start=1)}
 
 
 def qfvs_folds(videos: Sequence[QfvsVideo]) -> list[list[Annotated]]:

@@ -146,6 +146,11 @@ def _importance(rows: Sequence[Sequence[float]], name: str, lowest: int, highest
         raise ValueError(f"{name} is {values.shape}: give a row of one number a second for each annotator")
     if values.min() < lowest or values.max() > highest:
         raise ValueError(f"{name} has {values.min()} to {values.max()}, expected {lowest} to {highest}")
+    if values.dtype.kind not in "iub" and (values % 1).any():
+        broken = values[values % 1 > 0][0]
+        raise ValueError(
+            f"{name} has {broken:g}: give whole numbers from {lowest} to {highest}, a row for each annotator"
+        )
     return values.astype(np.uint8)
 
 

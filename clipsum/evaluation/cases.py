@@ -9,6 +9,7 @@ from clipsum.datasets.marks import Marks
 from clipsum.evaluation.agreement import agreements
 from clipsum.highlights.moments import MomentFinder, Watched
 from clipsum.highlights.segmentation import change_points
+from clipsum.highlights.select import HighlightConfig
 from clipsum.models.summarize import Summarizer
 from clipsum.records import Asked, Evidence, Moments, Summary
 
@@ -57,13 +58,15 @@ def write_cases(
     costs: Mapping[str, Mapping[str, float]] | None = None,
     on_done: Callable[[int], None] = lambda _: None,
     marks: Mapping[str, Marks] | None = None,
+    highlights: HighlightConfig | None = None,
 ) -> Iterator[Case]:
     """The case of each video, in order; `costs` holds what decoding and encoding took, by id, `marks` what people said.
 
     A video's share of the writing of its chunk (`AT_ONCE` videos, in batches of similar length) is its `generate`.
     Raises: UsageError where embeddings were not made for this bundle.
     """
-    finder = MomentFinder(summarizer)
+    chosen = highlights or HighlightConfig()
+    finder = MomentFinder(summarizer, config=chosen)
     for start in range(0, len(videos), AT_ONCE):
         chunk = list(videos[start : start + AT_ONCE])
         started = time.perf_counter()
@@ -84,18 +87,18 @@ def write_cases(
                 frame_times_s=video.embeddings.times_s.tolist() if moments else (),
                 frame_scores=moments.frame_scores if moments else (),
                 marks=(marks or {}).get(video.video_id),
-                shot_starts=_shot_starts(video, moments),
+                shot_starts=_shot_starts(video, moments, chosen.penalty),
                 vt_clipscore=agreement,
                 asked=moments.queries if moments else (),
             )
         on_done(len(chunk))
 
 
-def _shot_starts(video: Embedded, moments: Moments | None) -> list[int] | None:
+def _shot_starts(video: Embedded, moments: Moments | None, penalty: float) -> list[int] | None:
     """As they were for its highlights, if it has any."""
     if moments is None or not moments.highlights:
         return None
-    found: list[int] = change_points(video.embeddings.vectors).tolist()
+    found: list[int] = change_points(video.embeddings.vectors, penalty).tolist()
     return found
 
 

@@ -34,6 +34,7 @@ LABELS = {
     "tau_per_user": "moments: 100 τ, per person",
     "rho_per_user": "moments: 100 ρ, per person",
     "tau_mean_user": "moments: 100 τ, mean of people",
+    "rho_mean_user": "moments: 100 ρ, mean of people",
 }
 VT_CLIPSCORE = "vt_clipscore"
 NAMES: dict[Benchmark, str] = {"tvsum": "TVSum", "summe": "SumMe"}
@@ -148,7 +149,7 @@ def protocol(names: Collection[str]) -> dict[str, str]:
         "moments": "each second has the score of the nearest frame; F1 in points, correlations times 100"
         + (chose if not LABELS.keys().isdisjoint(names) else ""),
         "moments, random": told["random floor"],
-        "moments, people": told["human ceiling"],
+        "moments, people": f"{told['human ceiling']}, then the mean of videos",
     }
     for benchmark, title in NAMES.items():
         if any(name.startswith(f"{benchmark}.") for name in names):

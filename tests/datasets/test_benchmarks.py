@@ -2,6 +2,7 @@
 
 import json
 
+import h5py
 import numpy as np
 import pytest
 
@@ -94,6 +95,18 @@ def test_files_in_the_fields_layout_teach_beside_each_other_and_are_as_long_as_t
     assert len(_ids(transfer, "test")) == 5
     with pytest.raises(UsageError, match=r"--ovp 'ovp.mat' is no HDF5 file"):
         read_benchmark("tvsum", {**files, "ovp": "ovp.mat"}, None, "canonical")
+
+
+def test_a_split_names_the_groups_of_an_hdf5_file_and_not_their_places_in_it(tmp_path):
+    place = write_eccv16(tmp_path / "tvsum.h5", videos=4)
+    with h5py.File(place, "a") as file:
+        del file["video_2"]
+    (tmp_path / "s.json").write_text(json.dumps([{"train_keys": ["video_1", "video_3"], "test_keys": ["video_4"]}]))
+    (fold,) = read_benchmark("tvsum", {"tvsum": place}, str(tmp_path / "s.json"), "canonical")
+    assert _ids(fold, "test") == {"tvsum_video_4"}
+    (tmp_path / "s.json").write_text(json.dumps([{"train_keys": ["video_1", "video_2"], "test_keys": ["video_4"]}]))
+    with pytest.raises(UsageError, match="train_keys has 'tvsum/video_2', which no file"):
+        read_benchmark("tvsum", {"tvsum": place}, str(tmp_path / "s.json"), "canonical")
 
 
 def test_a_setting_that_lacks_its_splits_or_its_other_dataset_is_refused(places):

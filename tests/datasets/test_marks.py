@@ -38,6 +38,12 @@ def test_a_query_marks_the_frames_of_its_segments_and_none_where_it_has_no_match
     assert marks["a"].at(times_s) is None
 
 
+@pytest.mark.parametrize("row", [{"importance": [[1, 2.9]]}, {"vsum_onehot": [[0, 0.9]]}])
+def test_marks_between_whole_numbers_are_refused_and_not_cut(tmp_path, row):
+    with pytest.raises(UsageError, match=r"\.9: give whole numbers"):
+        read_marks(_written(tmp_path, {"video_id": "a", **row}))
+
+
 def test_shots_are_tagged_where_the_manifest_says_what_each_shows(tmp_path):
     asked = [{"query": "car and sky", "segments": [[5.0, 15.0]]}]
     row = {"video_id": "a", "queries": asked, "shot_s": 5, "shot_tags": [["Sky"], ["Car", "Sky"], [], ["Car"]]}
