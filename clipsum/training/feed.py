@@ -184,7 +184,9 @@ def _varied(item: Item, config: TrainConfig, epoch: int, index: int) -> Item:
     objective = config.objective
     only_asked = objective.needs_marks and item.marks is None  # in general nobody said what matters in it
     item = told(asked(item, 1.0 if only_asked else objective.query_share, rng), config.summary_share, rng)
-    return vary(item, config.augmentation, rng)
+    # Without frames there is nothing to score: a video that teaches the scorer alone keeps them.
+    keeps = {} if objective.lambda_text and tokens_of(item) else {"drop_frames": 0.0}
+    return vary(item, config.augmentation.model_copy(update=keeps), rng)
 
 
 def _share(items: list[Item], examples: int, largest: int, config: TrainConfig, group: Group) -> Share:

@@ -113,6 +113,16 @@ def test_the_losses_of_a_step_are_told_apart_and_make_up_the_whole(base):
     assert split_reports(trainer(base).run())[0][0].losses == {}
 
 
+def test_a_video_that_teaches_the_scorer_alone_never_loses_its_frames(base):
+    blind = {"drop_text": 0.0, "drop_frames": 1.0}
+    for config, bare in ((changed(FRAMES, batch_size=6, max_steps=1, augmentation=blind), False), (JOINT, True)):
+        data = labelled(base, bare=False)
+        train = [replace(video, summary=None) if bare and number else video for number, video in enumerate(data.train)]
+        run = trainer(base, changed(config, augmentation=blind), replace(data, train=train))
+        (items,) = run._feed.share(0, 0).micro_batches
+        assert sum(item.vectors is not None for item in items) == (5 if bare else 6)
+
+
 def test_a_video_that_teaches_neither_head_is_left_out_and_told_of(base):
     data = labelled(base, bare=False)
     train = [replace(data.train[0], summary=None), *data.train[1:]]
