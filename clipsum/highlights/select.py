@@ -14,7 +14,7 @@ from pydantic import Field
 
 from clipsum.config import Config
 from clipsum.highlights.knapsack import knapsack
-from clipsum.highlights.segmentation import change_points
+from clipsum.highlights.segmentation import PENALTY, change_points
 from clipsum.records import Embeddings, Highlight
 
 BUDGET = 0.15
@@ -28,7 +28,7 @@ class HighlightConfig(Config):
 
     method: Literal["shots", "frames"] = "shots"
     budget: float = Field(default=BUDGET, gt=0, le=1)
-    penalty: float = Field(default=1.0, gt=0)
+    penalty: float = Field(default=PENALTY, gt=0)
 
 
 def highlights(
