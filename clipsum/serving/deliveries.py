@@ -29,6 +29,7 @@ class Delivery:
     body: bytes
     tries: int
     number: int
+    marked_s: float
     end: Entry
 
 
@@ -42,9 +43,11 @@ class Deliveries:
     def claim(self) -> Delivery | None:
         """The oldest that is due, or None; a record that cannot be read is passed over."""
         failed: ItemError | None = None
-        for finished_s, job_id in self.log.marked("hooks"):
+        for marked_s, job_id in self.log.marked("hooks"):
+            if marked_s > self.clock():
+                break
             try:
-                delivery = self._claim(finished_s, job_id)
+                delivery = self._claim(marked_s, job_id)
             except UNREADABLE:
                 continue
             except ItemError as error:
@@ -61,20 +64,23 @@ class Deliveries:
     def end(self, delivery: Delivery, how: Told) -> None:
         """It has been told, or nobody will try any more."""
         self.log.append(delivery.job_id, delivery.number + 1, delivery.end | {"webhook": how, "tries": delivery.tries})
-        self.log.unmark("hooks", delivery.end["finished_s"], delivery.job_id)
+        self.log.unmark("hooks", delivery.marked_s, delivery.job_id)
 
     def again(self, delivery: Delivery) -> None:
         """It was not heard: once more after a pause, or after the last one never."""
         if delivery.tries > len(PAUSES_S):
             self.end(delivery, "given_up")
-        else:
-            self._hold(delivery.job_id, delivery.number + 1, delivery.end, delivery.tries, PAUSES_S[delivery.tries - 1])
+            return
+        pause_s = PAUSES_S[delivery.tries - 1]
+        if self._hold(delivery.job_id, delivery.number + 1, delivery.end, delivery.tries, pause_s):
+            self.log.mark("hooks", self.clock() + pause_s, delivery.job_id)
+            self.log.unmark("hooks", delivery.marked_s, delivery.job_id)
 
-    def _claim(self, finished_s: float, job_id: str) -> Delivery | None:
+    def _claim(self, marked_s: float, job_id: str) -> Delivery | None:
         now = self.clock()
         found = self.log.last(job_id)
         if found is None or found[1].get("webhook") != "pending":
-            self.log.unmark("hooks", finished_s, job_id)
+            self.log.unmark("hooks", marked_s, job_id)
             return None
         number, job = found
         if now < job.get("not_before_s", 0):
@@ -83,7 +89,7 @@ class Deliveries:
         tries = job.get("tries", 0) + 1
         if not self._hold(job_id, number + 1, end, tries, HOLD_S):
             return None
-        return Delivery(job_id, job["request"]["webhook"], _body(job), tries, number + 1, end)
+        return Delivery(job_id, job["request"]["webhook"], _body(job), tries, number + 1, marked_s, end)
 
     def _hold(self, job_id: str, number: int, end: Entry, tries: int, seconds: float) -> bool:
         entry = end | {"webhook": "pending", "tries": tries, "not_before_s": self.clock() + seconds}

@@ -104,4 +104,5 @@ def _name(number: int) -> str:
 
 
 def _marker(time_s: float, job_id: str) -> str:
-    return f"{round(time_s * 1000):015d}-{job_id}"
+    """Not later than `time_s`, but for a microsecond; the time that `marked` reads from it gives the same name."""
+    return f"{int(time_s * 1000 + 0.001):015d}-{job_id}"

@@ -1,8 +1,8 @@
 """Jobs as objects in a folder or on `s3://`, with leases; no broker. What is acknowledged survives every restart.
 
 The last entry of a job's log is its state (see `job_log`): a claim, a renewal and an end that meet each other have one
-winner, and a worker that lost its lease cannot finish. `open/` names what is not finished, oldest first, `done/` when
-each was, and `hooks/` whose webhook is to be told (see `deliveries`).
+winner, and a worker that lost its lease cannot finish. `open/` names what is not finished and when it may be begun,
+`done/` when each was finished, and `hooks/` whose webhook is to be told (see `deliveries`).
 """
 
 import logging
@@ -72,11 +72,13 @@ class JobStore:
         A record that cannot be read is passed over; it goes when it is older than results are kept.
         """
         failed: ItemError | None = None
-        for created_s, job_id in self.log.marked("open"):
+        for marked_s, job_id in self.log.marked("open"):
+            if marked_s > self.clock():
+                break
             try:
-                lease = self._claim(created_s, job_id, worker)
+                lease = self._claim(marked_s, job_id, worker)
             except UNREADABLE as error:
-                self._pass_over(created_s, job_id, error)
+                self._pass_over(marked_s, job_id, error)
                 continue
             except ItemError as error:
                 if failed is not None:  # it is not one record: the store fails
@@ -89,22 +91,21 @@ class JobStore:
             raise failed
         return None
 
-    def _claim(self, created_s: float, job_id: str, worker: str) -> Lease | None:
+    def _claim(self, marked_s: float, job_id: str, worker: str) -> Lease | None:
         now = self.clock()  # before the look: what is read later is newer
         found = self.log.last(job_id)
         if found is None:
-            if now - created_s > ORPHAN_S:
-                self.log.unmark("open", created_s, job_id)
+            if now - marked_s > ORPHAN_S:
+                self.log.unmark("open", marked_s, job_id)
             return None
         number, job = found
         if job["state"] in ("done", "failed"):
-            self._close(created_s, job_id, job)
+            self._close(marked_s, job_id, job)
             return None
         if now < (job["expires_s"] + SKEW_S if job["state"] == "running" else job.get("not_before_s", 0)):
             return None
-        lease = Lease(
-            job_id, job["request"], worker, job["attempt"], job.get("pauses", 0), created_s, number, now + self.lease_s
-        )
+        pauses, created_s, until_s = job.get("pauses", 0), job["created_s"], now + self.lease_s
+        lease = Lease(job_id, job["request"], worker, job["attempt"], pauses, created_s, marked_s, number, until_s)
         if lease.attempt >= MAX_ATTEMPTS:
             self._end(lease, {"state": "failed", "error": refused_reason("worker_died").body["error"]})
             return None
@@ -135,6 +136,10 @@ class JobStore:
             self.fail(lease, error)
         elif self._give_back(lease, attempt, lease.pauses + 1, begin_s) is None:
             raise LeaseLostError(lease.job_id)
+        else:
+            with suppress(ItemError):  # it is found by the marker that it has, too, if at a greater cost
+                self.log.mark("open", begin_s, lease.job_id)
+                self.log.unmark("open", lease.marked_s, lease.job_id)
 
     def finish(self, lease: Lease, result: Mapping[str, Any]) -> None:
         """Write the result, the commit point. Raises: LeaseLostError, and nothing is written."""
@@ -168,20 +173,20 @@ class JobStore:
         if append(self.log, lease, entry) is None:
             return False
         with suppress(ItemError):  # the end is written: whoever meets it closes it
-            self._close(lease.created_s, lease.job_id, entry)
+            self._close(lease.marked_s, lease.job_id, entry)
         return True
 
-    def _close(self, created_s: float, job_id: str, job: Entry) -> None:
+    def _close(self, marked_s: float, job_id: str, job: Entry) -> None:
         """Move a finished job from `open/` to where it belongs; whoever meets one that was not moved does it again."""
         if job.get("webhook") == "pending":
             self.log.mark("hooks", job["finished_s"], job_id)
         self.log.mark("done", job["finished_s"], job_id)
-        self.log.unmark("open", created_s, job_id)
+        self.log.unmark("open", marked_s, job_id)
 
-    def _pass_over(self, created_s: float, job_id: str, error: Exception) -> None:
+    def _pass_over(self, marked_s: float, job_id: str, error: Exception) -> None:
         if job_id not in self._told:
             self._told.add(job_id)
             log.warning("the record of job %s cannot be read: %r", job_id, error)
-        if self.clock() - created_s > self.keep_s:
-            self.log.mark("done", created_s, job_id)
-            self.log.unmark("open", created_s, job_id)
+        if self.clock() - marked_s > self.keep_s:
+            self.log.mark("done", marked_s, job_id)
+            self.log.unmark("open", marked_s, job_id)

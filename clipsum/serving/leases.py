@@ -13,7 +13,10 @@ class LeaseLostError(Exception):
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to work on a job until `expires_s`. `number` is the entry of the log that gives it."""
+    """The right to work on a job until `expires_s`. `number` is the entry of the log that gives it.
+
+    `marked_s` is the time of the marker by which the job was found.
+    """
 
     job_id: str
     request: Mapping[str, Any]
@@ -21,6 +24,7 @@ class Lease:
     attempt: int
     pauses: int
     created_s: float
+    marked_s: float
     number: int
     expires_s: float
 

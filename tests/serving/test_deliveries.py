@@ -5,6 +5,7 @@ import json
 import pytest
 
 from clipsum.serving.deliveries import HOLD_S, PAUSES_S, Deliveries
+from clipsum.serving.job_log import JobLog
 from clipsum.serving.jobs import MAX_ATTEMPTS, JobStore
 from clipsum.serving.refusals import refused_reason
 
@@ -101,3 +102,13 @@ def test_a_job_that_names_no_webhook_has_none_pending(store, deliveries):
     store.finish(store.claim("w"), {})
     assert "webhook" not in store.read(job_id)
     assert deliveries.claim() is None
+
+
+def test_webhooks_that_are_not_due_cost_no_look_at_each(store, deliveries, monkeypatch):
+    for _ in range(5):
+        ended(store)
+        deliveries.again(deliveries.claim())
+    read, real = [], JobLog.last
+    monkeypatch.setattr(JobLog, "last", lambda log, job_id: read.append(job_id) or real(log, job_id))
+    assert (deliveries.claim(), read) == (None, [])
+    assert len(list(store.log.marked("hooks"))) == 5

@@ -7,7 +7,7 @@ import pytest
 from clipsum import storage
 from clipsum.errors import ItemError, UsageError
 from clipsum.serving import job_log, jobs
-from clipsum.serving.job_log import JobLog
+from clipsum.serving.job_log import ID_LETTERS, JobLog
 from clipsum.serving.jobs import (
     MAX_ATTEMPTS,
     ORPHAN_S,
@@ -311,3 +311,43 @@ def test_what_was_given_back_is_not_ended_by_who_gave_it_back(store):
         with pytest.raises(LeaseLostError):
             late()
     assert store.claim("w2")
+
+
+def test_jobs_that_pause_cost_no_look_at_each(store, clock, monkeypatch):
+    for _ in range(5):
+        store.submit(REQUEST)
+        store.put_back(store.claim("w"), RefusedError(503, "storage_error", "not now"))
+    read, real = [], JobLog.last
+    monkeypatch.setattr(JobLog, "last", lambda log, job_id: read.append(job_id) or real(log, job_id))
+    assert (store.claim("w"), read) == (None, [])
+    clock.now += PAUSE_S
+    assert store.claim("w")
+    assert len(list(store.log.marked("open"))) == 5
+
+
+def test_a_job_is_found_where_its_new_marker_could_not_be_written(store, clock, monkeypatch):
+    store.submit(REQUEST)
+    lease = store.claim("w")
+
+    def fails(*_):
+        raise ItemError("storage_error", "open", "away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JobLog, "mark", fails)
+        store.put_back(lease, RefusedError(503, "storage_error", "not now"))
+    assert store.claim("w") is None
+    clock.now += PAUSE_S
+    lease = store.claim("w")
+    store.finish(lease, {})
+    assert not list(store.log.marked("open"))
+
+
+def test_a_marker_is_not_of_the_future_and_is_known_again_by_its_time(store, clock):
+    job_id = "0" * ID_LETTERS
+    for number in range(200):
+        clock.now = 1_763_000_000 + number * 0.37193
+        store.log.mark("open", clock.now, job_id)
+        [(marked_s, _)] = store.log.marked("open")
+        assert clock.now - 0.00101 <= marked_s <= clock.now + 2e-6
+        store.log.unmark("open", marked_s, job_id)
+        assert not list(store.log.marked("open"))
