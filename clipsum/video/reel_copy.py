@@ -65,14 +65,22 @@ class _Copied:
     def write(self, piece: Piece) -> Iterator[float]:
         """The packets of what is shown within the piece."""
         shift = round((piece.at_s - piece.start_s - self._media.start_s) / self._from.time_base)
-        for packet in _timed(packets_from(self._media, self._from, piece.start_s)):
+        packets = _timed(packets_from(self._media, self._from, piece.start_s))
+        for packet in packets:
             time_s = time_of(self._media, self._from, packet.pts)
             if time_s > piece.end_s - EPSILON_S and packet.is_keyframe:
+                self._refuse_leading(packets, time_s)
                 return
             lasts_s = float(packet.duration * self._from.time_base) if self._from.type == "audio" else EPSILON_S
             if piece.start_s - EPSILON_S <= time_s <= piece.end_s - lasts_s:
                 self._mux(packet, shift)
                 yield piece.moved(time_s)
+
+    def _refuse_leading(self, packets: Iterator[Any], key_s: float) -> None:
+        """Raise NotCopiedError where the key frame that ends a piece is needed for frames before it (an open GOP)."""
+        following = next(packets, None)
+        if following is not None and time_of(self._media, self._from, following.pts) < key_s:
+            raise NotCopiedError
 
     def _mux(self, packet: Any, shift: int) -> None:
         packet.pts, packet.dts = packet.pts + shift, packet.dts + shift

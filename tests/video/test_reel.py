@@ -113,6 +113,18 @@ def test_any_container_and_codec_becomes_an_mp4_that_browsers_play(recipe, made,
     assert times_s[-1] + FRAME_S == pytest.approx(reel.duration_s, abs=3 * FRAME_S)
 
 
+@pytest.mark.parametrize("is_open", [True, False])
+def test_no_frame_is_lost_that_needs_the_key_frame_after_its_piece(is_open, tmp_path):
+    options = {"preset": "medium", "g": "23", "bf": "3", "x264-params": f"open-gop={is_open:d}:scenecut=0"}
+    source = makers.write(tmp_path / "source.mp4", "libx264", options, frames=makers.pictures(50))
+    with av.open(str(source)) as container:
+        keys_s = sorted(float(p.pts * p.time_base) for p in container.demux(video=0) if p.is_keyframe and p.size)
+    reel = write_reel(str(source), _moments([(keys_s[0], keys_s[1])]), str(tmp_path / "reel.mp4"))
+    with av.open(str(tmp_path / "reel.mp4")) as container:
+        shown = sum(1 for _ in container.decode(video=0))
+    assert (reel.copied, shown) == (not is_open, 23) == (not is_open, round((keys_s[1] - keys_s[0]) * makers.FPS))
+
+
 def test_a_video_that_is_turned_is_turned_in_its_reel(shared_dir, tmp_path):
     source = shared_dir / "videos/odd/video_90.mov"
     write_reel(str(source), _moments([(0.2, 0.7)]), str(tmp_path / "reel.mp4"))
