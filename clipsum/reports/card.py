@@ -73,10 +73,14 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Query:
-    """One question that was asked of the video, and where it was answered; `missed`: nothing answers it."""
+    """One question that was asked of the video, and where it was answered.
+
+    `missed`: nothing answers it; `unsure`: these are its best moments, and the bundle cannot tell whether they do.
+    """
 
     text: str
     missed: bool
+    unsure: bool
     timeline: Timeline
 
 
@@ -115,13 +119,15 @@ def make_card(row: Row) -> Card:
         thumbnails=_thumbnails(_items(row, "thumbnails"), _items(row, "highlights"), player),
         timeline=_timeline(row, row, player),
         chapters=[player.moment(item, _text(item, "title")) for item in _items(row, "chapters")[:MAX_LISTED]],
-        queries=[
-            Query(_text(item, "query"), item.get("matched") is False, _timeline(item, row, player, ALL_SCORES))
-            for item in _items(row, "queries")[:MAX_LISTED]
-        ],
+        queries=[_query(item, row, player) for item in _items(row, "queries")[:MAX_LISTED]],
         warnings=[str(warning)[:MAX_LINE] for warning in list(row.get("warnings") or ())[:MAX_LISTED]],
         facts=facts_of(row),
     )
+
+
+def _query(item: Row, row: Row, player: "_Player") -> Query:
+    matched = item.get("matched")
+    return Query(_text(item, "query"), matched is False, matched is None, _timeline(item, row, player, ALL_SCORES))
 
 
 def video_title(row: Row) -> str:

@@ -181,11 +181,15 @@ def test_a_question_that_nothing_answers_says_so_and_its_curve_is_as_low_as_its_
     missed, untold = (
         make_card(ok_row(queries=[{**asked, "matched": matched}])).queries[0] for matched in (False, None)
     )
-    assert (missed.missed, untold.missed) == (True, False)
+    assert (missed.missed, untold.missed, missed.unsure, untold.unsure) == (True, False, False, True)
+    told = render_report({}, [ok_row(queries=[{**asked, "matched": True}])])
+    assert "cannot tell whether it is here" not in told
     assert missed.timeline.curve is not None
     assert (missed.timeline.curve.low, missed.timeline.curve.high) == (0.0, 1.0)
     assert "not found here" in render_report({}, [ok_row(queries=[{**asked, "matched": False}])])
-    assert "not found here" not in render_report({}, [ok_row(queries=[{**asked, "matched": None}])])
+    guessed = render_report({}, [ok_row(queries=[{**asked, "matched": None}])])
+    assert "not found here" not in guessed
+    assert "best guess: this model cannot tell whether it is here" in guessed
 
 
 def test_thumbnails_are_in_order_of_time_and_what_is_no_jpeg_is_left_out() -> None:

@@ -41,7 +41,8 @@ export function show(row) {
 /** Where a question is answered; `row` is the one that says it. */
 export function answer(query, row) {
   const head = element("p", {}, element("q", { dir: "auto" }, query.query));
-  if (query.matched === false) head.append(" ", element("span", { className: "badge" }, "not found here"));
+  const doubt = { false: "not found here", null: "best guess: this model cannot tell whether it is here" }[query.matched];
+  if (doubt) head.append(" ", element("span", { className: "badge" }, doubt));
   const part = element("section", { className: "query" }, head);
   if (query.frame_scores && row.duration_s) part.append(timeline(row.frame_times_s, query.frame_scores, query.highlights, row.duration_s));
   const moments = query.highlights?.map((each) => moment(each, [])) ?? [];
