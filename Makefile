@@ -29,7 +29,7 @@ check: setup ## lint, format, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-kitchen-tiny: setup ## build the embedded default bundle again, from its seed (50 minutes on 2 cores)
+kitchen-tiny: setup ## build the embedded default bundle again, from its seed (40 minutes on 2 cores)
 	$(BIN)/python -m clipsum.training.kitchen_tiny
 
 bench: setup ## the speed targets: ours, the other way, the ratio, the limit
