@@ -1,8 +1,12 @@
 """QFVS: small folders in its layout, and the published one where it is."""
 
+import json
+
 import numpy as np
 import pytest
 
+from clipsum.datasets.benchmarks import qfvs_folds
+from clipsum.datasets.marks import read_marks
 from clipsum.datasets.qfvs import SHOT_S, VIDEOS, folds, read_qfvs
 from clipsum.errors import UsageError
 from clipsum.metrics.concept_iou import match, score_queries
@@ -88,6 +92,16 @@ def test_every_published_summary_matches_itself_and_others_less(published):
         assert 0 < figures.random_f1 < 90
         first, second = list(video.oracles.values())[:2]
         assert match(first, second, video.tags).f1 < 99
+
+
+def test_a_manifest_tells_the_shots_of_every_published_query_and_what_each_shot_shows(published, tmp_path):
+    videos = {video.video_id: video for video in read_qfvs(str(published))}
+    rows = [{"video_id": each.video_id, **each.more} for each in qfvs_folds(list(videos.values()))[0]]
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for video_id, marks in read_marks(str(tmp_path / "m.jsonl")).items():
+        told = [tuple(marks.shots.within(query)) for query in marks.queries]
+        assert told == [tuple(sorted(shots)) for shots in videos[video_id].oracles.values()]
+        assert (marks.shots.tags.sum(axis=1) == videos[video_id].tags.sum(axis=1)).all()
 
 
 def test_figures_are_means_over_queries_and_a_query_without_a_summary_is_refused(folder):
