@@ -149,7 +149,7 @@ def protocol(names: Collection[str]) -> dict[str, str]:
         "moments": "each second has the score of the nearest frame; F1 in points, correlations times 100"
         + (chose if not LABELS.keys().isdisjoint(names) else ""),
         "moments, random": told["random floor"],
-        "moments, people": f"{told['human ceiling']}, then the mean of videos",
+        "moments, people": told["human ceiling"],
     }
     for benchmark, title in NAMES.items():
         if any(name.startswith(f"{benchmark}.") for name in names):
@@ -159,7 +159,8 @@ def protocol(names: Collection[str]) -> dict[str, str]:
 
 def _benchmark_protocol(benchmark: Benchmark, has_shots: bool) -> str:
     people = {
-        "tvsum": "a person chose the shots that a knapsack keeps of what they gave; F1 is the mean of people",
+        "tvsum": "a person who gave 1 to 5 chose the shots that a knapsack keeps of that; F1 is the mean of people; "
+        "where people chose 0 or 1 alone, τ and ρ are with that",
         "summe": f"F1 is that of the best person; {CHOICES_ALONE}",
     }
     shots = (

@@ -107,7 +107,7 @@ def protocol_of(protocol: Protocol, seed: int = 0, without_scores: int = 0) -> d
         "mean user": "scores with the mean of the users' (VideoXum)",
         "summary with mean user": "the selected summary of 0 and 1 with the mean of the users' summaries",
         "random floor": f"mean of {DRAWS} draws of uniform scores for each frame, seed {seed}",
-        "human ceiling": "each user left out once: their summary and scores against the others', mean of users",
+        "human ceiling": "each user left out once: their summary and scores with the others'; mean of users, of videos",
         "reported": f"{protocol} papers print {HEADLINE[protocol]}",
         **lacking,
     }
