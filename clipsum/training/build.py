@@ -1,6 +1,5 @@
 """From a base bundle and a configuration to the model that a run trains."""
 
-from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
 
@@ -50,7 +49,7 @@ def build_model(config: TrainConfig, base: Bundle, visual_width: int) -> tuple[C
         raise UsageError(f"model: {error}") from error
     taken = _fitting(model, trained) if config.init == "base" else {}
     model.load_state_dict(taken, strict=False)
-    model.record(_of_before(model.config, base.manifest.model, taken))
+    model.record(_of_before(model, base.manifest.model, set(taken)))
     return model, _new_weights(model, set(taken), config.seed)
 
 
@@ -62,11 +61,12 @@ def _to_learn(base: ModelConfig, config: TrainConfig) -> ModelConfig:
     return base.model_copy(update={"scorer": kept})
 
 
-def _of_before(config: ModelConfig, base: ModelConfig, taken: Iterable[str]) -> ModelConfig:
-    """The configuration, its scorer's origins those of the base's, or none where nothing of that one was taken."""
-    if config.scorer is None:
+def _of_before(model: ClipSum, base: ModelConfig, taken: set[str]) -> ModelConfig:
+    """The model's configuration, its scorer's origins those of the base's where all of its weights are, else none."""
+    config = model.config
+    if config.scorer is None or model.scorer is None:
         return config
-    goes_on = base.scorer is not None and any(name.startswith("scorer.") for name in taken)
+    goes_on = base.scorer is not None and {f"scorer.{name}" for name in model.scorer.state_dict()} <= taken
     origins = base.scorer.origins if base.scorer and goes_on else ()
     return config.model_copy(update={"scorer": config.scorer.model_copy(update={"origins": origins})})
 

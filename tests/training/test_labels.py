@@ -216,6 +216,9 @@ def test_a_bundle_says_from_where_the_texts_were_that_its_scorer_learned_to_be_g
     assert _origins(base, tmp_path, "asked", objective=asked(1.0))[0] == ("query",)
     assert _origins(base, tmp_path, "unheard", sees="frames")[0] == ()
     assert _origins(taught, tmp_path, "both", objective=asked(1.0))[0] == ("query", "transcript")
+    wider = {**FRAMES.model.model_dump(), "scorer": {"layers": 1, "ffn": 40}}
+    assert _origins(taught, tmp_path, "partly new", model=wider)[0] == ("transcript",)
+    assert _origins(taught, tmp_path, "partly new asked", model=wider, objective=asked(1.0))[0] == ("query",)
     assert _origins(taught, tmp_path, "anew", objective=asked(1.0), init="random")[0] == ("query",)
     mute = [replace(video, transcript=Transcript()) for video in data_of(base, train=6).train]
     assert _origins(base, tmp_path, "written", mute, summary_share=1.0)[0] == ("summary",)
