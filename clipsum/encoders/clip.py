@@ -30,6 +30,10 @@ class ClipEncoder(FrozenEncoder):
         """M texts -> (M, D) float32, each L2-normalised."""
         return _text_vectors(self._model, self._tokenizer, texts, self.device, self.width)
 
+    def reads(self, text: str) -> bool:
+        """Whether its tokenizer knows any of the text: of one that it does not, the vector says nothing."""
+        return _reads(self._tokenizer, text)
+
     def save(self, folder: Path) -> None:
         """Write it in open_clip's hub layout: configuration, safetensors, tokenizer where it has its own.
 
@@ -76,6 +80,17 @@ class ClipTexts:
     def encode_text(self, texts: list[str]) -> NDArray[np.float32]:
         """M texts -> (M, D) float32, each L2-normalised."""
         return _text_vectors(self._model, self._tokenizer, texts, self._device, self.spec.width)
+
+    def reads(self, text: str) -> bool:
+        """As `ClipEncoder.reads`."""
+        return _reads(self._tokenizer, text)
+
+
+def _reads(tokenizer: Any, text: str) -> bool:
+    """True for a tokenizer of pieces of words, which knows every text."""
+    own = getattr(tokenizer, "tokenizer", None)
+    unknown = getattr(own, "unk_token", None)
+    return own is None or unknown is None or any(token != unknown for token in own.tokenize(text))
 
 
 @torch.inference_mode()

@@ -5,7 +5,7 @@ highlights is `select`'s part, what the shots are called that of `chapters`.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,7 +70,8 @@ class MomentFinder:
 
         The frames are looked at once, and scored once in general and once for each query. A video without frames has
         no scores. A query fits where a frame's score reaches the bundle's `match_threshold`; one that fits nothing has
-        its low scores and no highlight. Where the bundle has no threshold, `matched` is None.
+        its low scores and no highlight. Where the bundle has no threshold, `matched` is None. A query of which the
+        encoder knows no word fits nothing, and its scores are 0.
         Raises: UsageError where embeddings were not made for this bundle.
         """
         if not self.is_able:
@@ -105,22 +106,31 @@ class MomentFinder:
     def _moments(self, seen: "_Seen", scores: Scores, known: "_Known") -> Moments:
         """`scores` (1 + Q, T): in general, then for each query."""
         points = change_points(seen.embeddings.vectors, self._config.penalty)
+        read = [True, *map(self._reads, seen.queries)]
+        scores = np.where(np.array(read)[:, None], scores, 0.0).astype(np.float32)
+        least_of = [-math.inf, *(self._least if can else math.inf for can in read[1:])]
         generic, *asked = (
             tuple(
                 highlights(seen.embeddings, row, seen.duration_s, self._config, least=least, points=points)
                 if seen.duration_s > 0
                 else ()
             )
-            for row, least in zip(scores, (-math.inf, *[self._least] * len(seen.queries)), strict=True)
+            for row, least in zip(scores, least_of, strict=True)
         )
         titles = known.vectors_of(seen.titles)
-        found = zip(seen.queries, scores[1:], asked, strict=True)
+        matched = [self._matched(row) if can else False for row, can in zip(scores[1:], read[1:], strict=True)]
+        found = zip(seen.queries, matched, scores[1:], asked, strict=True)
         return Moments(
             frame_scores=tuple(scores[0].tolist()),
             highlights=generic,
             chapters=tuple(chapters(seen.embeddings, seen.duration_s, points, seen.titles, titles)),
-            queries=tuple(Asked(query, self._matched(row), tuple(row.tolist()), own) for query, row, own in found),
+            queries=tuple(Asked(query, fits, tuple(row.tolist()), own) for query, fits, row, own in found),
         )
+
+    def _reads(self, query: str) -> bool:
+        """Whether the encoder knows any of its words; one that cannot tell is believed to."""
+        reads: Callable[[str], bool] | None = getattr(self._encoder, "reads", None)
+        return reads is None or reads(query)
 
     @property
     def _least(self) -> float:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from clipsum.config import Sampling
+from clipsum.encoders.load import load_texts
 from clipsum.errors import UsageError
 from clipsum.highlights import moments
 from clipsum.highlights.moments import MomentFinder, Watched
@@ -150,6 +151,36 @@ def test_a_bundle_without_a_scorer_finds_nothing_and_loads_no_second_encoder(tmp
     summarizer = Summarizer(load_bundle(str(tmp_path / "b")))
     monkeypatch.setattr(moments, "load_texts", None)
     assert MomentFinder(summarizer).find([_watched(summarizer)]) == [None]
+
+
+@pytest.mark.parametrize("threshold", [0.0, None])
+def test_a_question_of_which_the_encoder_knows_no_word_fits_nothing_whatever_its_vector(summarizer, threshold):
+    class Onions:
+        def encode_text(self, texts):
+            return frames(len(texts))
+
+        def reads(self, text):
+            return "onion" in text
+
+    manifest = summarizer.bundle.manifest
+    scorer = manifest.model.scorer.model_copy(update={"match_threshold": threshold})
+    model = manifest.model.model_copy(update={"scorer": scorer})
+    other = replace(summarizer.bundle, manifest=manifest.model_copy(update={"model": model}))
+    video = _watched(summarizer, queries=("onion", "xylophone"))
+    onion, xylophone = MomentFinder(Summarizer(other), Onions()).find([video])[0].queries
+    assert onion.matched is (None if threshold is None else True)
+    assert onion.highlights
+    assert (xylophone.matched, xylophone.highlights, set(xylophone.frame_scores)) == (False, (), {0.0})
+
+
+def test_the_bundled_encoder_knows_the_words_of_its_kitchen_and_no_instruments():
+    texts = load_texts(load_bundle().encoder_spec)
+    assert [texts.reads(text) for text in ("onion", "is the onion there?", "xylophone", "")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_of_the_bundles_encoder_the_text_side_alone_is_loaded(finder, summarizer):
