@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -68,7 +69,8 @@ class Ingress:
         self.keys, self.sources = KeyRing(keys, shape.most.ingresses), config.sources
         self.admission = Admission(shape.admitted, shape.most.stages, shape.most.ingresses)
         self.jobs = jobs_of(config)
-        self._turning, self._checking, self._well_at = asyncio.Lock(), asyncio.Lock(), -WELL_S
+        self._turning, self._well_at = asyncio.Lock(), -WELL_S
+        self._look: asyncio.Future[None] | None = None
         self.uploads, self.upload_bytes, self.deadline_s = Path(config.uploads), config.upload_bytes, config.deadline_s
 
     @property
@@ -76,7 +78,9 @@ class Ingress:
         return self._follower.settings
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        """Serve asks for the app by this name."""
+        """Serve asks for the app by this name, in the process of the replica."""
+        self.uploads.mkdir(0o700, parents=True, exist_ok=True)
+        tempfile.tempdir = str(self.uploads)  # where forms are put on their way: what is usual may lie in memory
         return create_app(self, self._working)
 
     @asynccontextmanager
@@ -114,17 +118,33 @@ class Ingress:
         async with asyncio.timeout(deadline.left_s):
             row = await self._graph.row_of(video, self._settings, deadline, tell)
         self.admission.worked(work_of(row))
+        self._well_at = time.monotonic()  # it went through every part
         return row
 
     async def check(self) -> None:
-        """As `Service.check`."""
-        async with self._checking:  # anybody may ask: one look at a time, and none where one has just been well
-            if time.monotonic() - self._well_at > WELL_S:
-                async with asyncio.timeout(CHECK_S):
-                    row = await self._graph.row_of(PROBE, self._settings, Deadline(CHECK_S))
-                if row["status"] != "ok":
-                    raise refused_reason(row["reason"])
-                self._well_at = time.monotonic()
+        """As `Service.check`. Anybody may ask: all who do share one look, of which none follows another at once.
+
+        To be full is not to be ill: then a request that has just been answered stands for the look.
+        """
+        asked_at = time.monotonic()
+        if asked_at - self._well_at <= WELL_S:
+            return
+        if self._look is None or self._look.done():
+            self._look = asyncio.ensure_future(self._look_at_all())
+        try:
+            async with asyncio.timeout(CHECK_S):
+                await asyncio.shield(self._look)
+        except (TimeoutError, RefusedError) as error:
+            is_full = isinstance(error, TimeoutError) or error.reason in ("overloaded", "timeout")
+            if not is_full or self._well_at < asked_at - CHECK_S:
+                raise
+
+    async def _look_at_all(self) -> None:
+        async with asyncio.timeout(CHECK_S):
+            row = await self._graph.row_of(PROBE, self._settings, Deadline(CHECK_S))
+        if row["status"] != "ok":
+            raise refused_reason(row["reason"])
+        self._well_at = time.monotonic()
 
     async def card(self) -> BundleCard:
         """As `Service.card`."""

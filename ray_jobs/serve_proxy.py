@@ -21,6 +21,7 @@ PASSED = frozenset({"host", "origin", "authorization", "content-type", "content-
 BACKSTOP_S = 30.0
 """Beyond the deadline of a request, that the proxy gives it."""
 RETRY_S = 2.0
+LEAST_HELD_BYTES = 2**30
 OVERLOADED, TIMED_OUT, NOT_FOUND = (429, 503), (408, 504), (404,)
 
 
@@ -53,6 +54,7 @@ class Proxied:
 
     def __init__(self, app: ASGIApp, upload_bytes: int) -> None:
         self._app, self._upload_bytes = app, upload_bytes
+        self._held = Held(max(2 * upload_bytes, LEAST_HELD_BYTES))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -61,26 +63,47 @@ class Proxied:
             return
         headers = [each for each in scope["headers"] if each[0].decode("latin-1").lower() in PASSED]
         try:
-            exchange = Exchange(Body(receive, Headers(scope=scope), self._upload_bytes), send)
+            exchange = Exchange(Body(receive, scope, self._upload_bytes), send, self._held)
         except RefusedError as error:  # the body is too large by its own account
             await Answer(send).refuse(error)
             return
-        await self._app({**scope, "headers": headers}, exchange.receive, exchange.send)
-        await exchange.end()
+        try:
+            await self._app({**scope, "headers": headers}, exchange.receive, exchange.send)
+            await exchange.end()
+        finally:
+            exchange.release()
+
+
+class Held:
+    """Bytes of bodies that came and whose requests have no answer yet: at the worst all of them lie in memory."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self.bytes = most, 0
+
+    def take(self, count: int) -> None:
+        """Hold more. Raises: RefusedError, 503, where that is too much."""
+        self.bytes += count
+        if count and self.bytes > self._most:
+            raise RefusedError(503, "overloaded", "too many bytes are being sent at once", RETRY_S)
 
 
 class Exchange:
     """One request and its answer."""
 
-    def __init__(self, body: Body, send: Send) -> None:
-        self._body, self._send, self._answer = body, send, Answer(send)
+    def __init__(self, body: Body, send: Send, held: Held) -> None:
+        self._body, self._send, self._answer, self._held = body, send, Answer(send), held
+        self._own_bytes = 0
         self._excess: RefusedError | None = None
         self._is_begun = self._is_refused = False
 
     async def receive(self) -> Message:
         """The next part of the body; beyond its bound the client counts as gone, which ends the work on it."""
         try:
-            return await self._body()
+            message = await self._body()
+            count = len(message.get("body", b""))
+            self._own_bytes += count
+            self._held.take(count)
+            return message
         except RefusedError as error:
             self._excess = error
             return {"type": "http.disconnect"}
@@ -90,10 +113,16 @@ class Exchange:
         if message["type"] == "http.response.start":
             refused = self._excess or _refused(message)
             self._is_begun, self._is_refused = True, refused is not None
+            self.release()  # who answers has read the body, or will not
             if refused is not None:
                 await self._answer.refuse(refused)
         if not self._is_refused:
             await self._send(message)
+
+    def release(self) -> None:
+        """What came of this body is held no more."""
+        self._held.bytes -= self._own_bytes
+        self._own_bytes = 0
 
     async def end(self) -> None:
         """Answer where nobody has: the ingress was lost, of which Serve says nothing, and its server would say 500."""

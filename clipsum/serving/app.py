@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from fastapi import Depends, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
@@ -33,6 +33,7 @@ from clipsum.serving.videos import Video
 from clipsum.serving.waiting import looked_up
 
 KEYED = [Depends(said.KEY)]
+Result = TypeVar("Result")
 Tell = Callable[[str, dict[str, Any]], None]
 """Is told what has been reached: an event's name and its data."""
 
@@ -116,7 +117,7 @@ def _add_service(app: FastAPI, service: Service) -> None:
     )
     async def move(request: Request) -> BundleCard:
         _admit(service, request, "admin")
-        return await service.move((await read_json(request, BundleMove)).bundle)
+        return await service.move((await _in_time(service, read_json(request, BundleMove))).bundle)
 
 
 def _add_summaries(app: FastAPI, service: Service) -> None:
@@ -153,7 +154,7 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
     )
     async def submit(request: Request) -> JobAccepted:
         owner = _admit(service, request, "jobs")
-        asked = await read_json(request, JobRequest)
+        asked = await _in_time(service, read_json(request, JobRequest))
         service.check_job(asked)
         job = await looked_up(lambda: service.jobs.submit(asked.model_dump(), owner))
         return JobAccepted(id=job)
@@ -171,6 +172,12 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
         if found is None:
             raise RefusedError(404, "not_found", "there is no such job")
         return JobStatus.model_validate({name: found.get(name) for name in JobStatus.model_fields})
+
+
+async def _in_time(service: Service, reading: Awaitable[Result]) -> Result:
+    """What is read of a body, as long as a request may take. Raises: TimeoutError."""
+    async with asyncio.timeout(service.deadline_s):
+        return await reading
 
 
 def _admit(service: Service, request: Request, scope: Scope) -> str:

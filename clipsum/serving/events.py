@@ -49,6 +49,7 @@ async def _told(work: Work) -> AsyncIterator[str]:
             yield event(name, data)
     finally:
         task.cancel()
+        await asyncio.wait([task])  # its file and its place are there until nothing works on it
 
 
 async def _whole(work: Work, tell: Callable[[str, dict[str, Any]], None]) -> str:

@@ -9,14 +9,16 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clipsum.serving.assets import SECURITY_HEADERS
 from clipsum.serving.keys import is_loopback
 from clipsum.serving.refusals import RefusedError, refusal_of, refused_reason
 
-JSON_BYTES = 8 * 2**20
-"""The most of a body that is no upload; a transcript of the most letters fits."""
+JSON_BYTES, OTHER_BYTES = 8 * 2**20, 64 * 2**10
+"""The most of a body that is no upload, a transcript of the most letters fits; and of one that no route reads."""
+READING, UPLOADING = ("/v1/summaries", "/v1/jobs", "/v1/bundle"), "/v1/summaries"
 HOST = re.compile(r"([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 log = logging.getLogger(__name__)
 Answered = Callable[[str, int, float], None]
@@ -51,7 +53,9 @@ class Shield:
             _refuse_malformed(headers, scope)
             if self._rules.loopback_only:
                 _refuse_foreign(headers)
-            await self._app(scope, Body(receive, headers, self._rules.upload_bytes), answer)
+            await self._app(scope, Body(receive, scope, self._rules.upload_bytes), answer)
+        except ClientDisconnect:
+            pass  # in the middle of its body: there is nobody to answer
         except Exception as error:
             await answer.refuse(_told(error))
         finally:
@@ -88,9 +92,9 @@ class Answer:
 class Body:
     """Receives, up to a bound. Raises: RefusedError, 413, beyond it, at once where the length is stated."""
 
-    def __init__(self, receive: Receive, headers: Headers, upload_bytes: int) -> None:
-        is_upload = headers.get("content-type", "").startswith("multipart/form-data")
-        self._receive, self._left = receive, upload_bytes if is_upload else JSON_BYTES
+    def __init__(self, receive: Receive, scope: Scope, upload_bytes: int) -> None:
+        headers = Headers(scope=scope)
+        self._receive, self._left = receive, _most(scope, headers, upload_bytes)
         stated = headers.get("content-length", "0")
         if stated.isascii() and stated.isdigit() and int(stated[:20]) > self._left:
             raise refused_reason("too_large")
@@ -102,6 +106,15 @@ class Body:
         if self._left < 0:
             raise refused_reason("too_large")
         return message
+
+
+def _most(scope: Scope, headers: Headers, upload_bytes: int) -> int:
+    """What a body may be: large only where one is awaited, for who reads none of it may yet have to hold it."""
+    path = scope["path"]
+    if scope["method"] not in ("POST", "PUT") or not path.endswith(READING):
+        return OTHER_BYTES
+    is_upload = headers.get("content-type", "").lower().startswith("multipart/form-data")
+    return upload_bytes if is_upload and path.endswith(UPLOADING) else JSON_BYTES
 
 
 def _refuse_malformed(headers: Headers, scope: Scope) -> None:

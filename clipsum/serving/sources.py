@@ -2,12 +2,11 @@
 
 import re
 import secrets
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from clipsum.config import Config
 from clipsum.serving.refusals import RefusedError
 from clipsum.storage.guard import guard_https
-from clipsum.storage.uri import suffix
 
 SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 NAME_BYTES = 16
@@ -43,7 +42,7 @@ def _is_below(uri: str, prefix: str) -> bool:
 
 def upload_path(folder: Path, client_name: str) -> Path:
     """A new path right in `folder`, by a random name; of the client's own only a plain suffix is kept."""
-    own = suffix(client_name)
+    own = PurePosixPath(client_name).suffix.lower()
     return folder / (secrets.token_hex(NAME_BYTES) + (own if SUFFIX.fullmatch(own) else ""))
 
 

@@ -3,29 +3,37 @@
 import json
 
 import pytest
+from starlette.requests import ClientDisconnect
 
 from clipsum.errors import ItemError
 from clipsum.serving.refusals import RefusedError
-from clipsum.serving.shield import JSON_BYTES, Rules, Shield
+from clipsum.serving.shield import JSON_BYTES, OTHER_BYTES, Body, Rules, Shield
 from tests.loops import run
 
 SECRET = "/srv/keys/cs_abcdef"
+PATH = "/v1/summaries"
 UPLOAD = "multipart/form-data; boundary=x"
 
 
 class Seen:
     """One request through a shield: what was answered, told and read."""
 
-    def __init__(self, below=None, headers=(), body=(b"",), loopback_only=False):
+    def __init__(self, below=None, headers=(), body=(b"",), loopback_only=False, method="POST", path=PATH):
         self.sent, self.told, self.read = [], [], 0
         self._left = list(body)
         self._below = below or self._answer
         rules = Rules(1000, loopback_only, lambda *answer: self.told.append(answer))
         named = headers if "host" in dict(headers) else [("host", "127.0.0.1"), *headers]
-        scope = {"type": "http", "headers": [(name.encode(), value.encode()) for name, value in named]}
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "headers": [(name.encode(), value.encode()) for name, value in named],
+        }
         run(Shield(self._read_and_go, rules)(scope, self._receive, self._send))
-        self.status = self.sent[0]["status"]
-        self.headers = {name.decode(): value.decode() for name, value in self.sent[0]["headers"]}
+        self.status = self.sent[0]["status"] if self.sent else None
+        headers = self.sent[0]["headers"] if self.sent else []
+        self.headers = {name.decode(): value.decode() for name, value in headers}
 
     @property
     def reason(self):
@@ -124,3 +132,34 @@ def test_a_host_that_is_none_is_no_request(host, loopback_only):
 
 def test_a_second_host_is_no_request():
     assert Seen(headers=[("host", "127.0.0.1"), ("host", "evil.example")], loopback_only=True).status == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "kind", "most"),
+    [
+        ("GET", "/healthz", UPLOAD, OTHER_BYTES),
+        ("GET", "/v1/summaries", UPLOAD, OTHER_BYTES),
+        ("POST", "/nothing", UPLOAD, OTHER_BYTES),
+        ("POST", "/v1/jobs", UPLOAD, JSON_BYTES),
+        ("PUT", "/v1/bundle", "application/json", JSON_BYTES),
+        ("POST", "/below/v1/summaries", "Multipart/Form-Data; boundary=x", 2**30),
+    ],
+)
+def test_a_body_is_large_only_where_one_is_awaited(method, path, kind, most):
+    def body(stated):
+        scope = {
+            "method": method,
+            "path": path,
+            "headers": [(b"content-type", kind.encode()), (b"content-length", stated)],
+        }
+        return Body(None, scope, 2**30)
+
+    body(str(most).encode())
+    with pytest.raises(RefusedError, match="413"):
+        body(str(most + 1).encode())
+
+
+def test_who_leaves_in_the_middle_of_its_body_is_no_error_of_ours():
+    seen = Seen(raising(ClientDisconnect()))
+    assert seen.sent == []
+    assert seen.told[0][1] == 499

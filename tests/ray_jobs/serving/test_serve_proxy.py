@@ -1,11 +1,14 @@
 """What the proxy of Serve says itself comes in the words of the contract; what an ingress says passes untouched."""
 
+import asyncio
 import json
 
 import pytest
 
 from ray_jobs.serve_proxy import Proxied
 from tests.loops import run
+
+POST = {"type": "http", "method": "POST", "path": "/v1/summaries"}
 
 
 def proxied(*messages):
@@ -19,7 +22,7 @@ def proxied(*messages):
     async def send(message):
         sent.append(message)
 
-    run(Proxied(below, 1000)({"type": "http", "headers": []}, None, send))
+    run(Proxied(below, 1000)({**POST, "headers": []}, None, send))
     return sent
 
 
@@ -74,7 +77,7 @@ def uploaded(parts, *headers, answers=()):
     async def send(message):
         sent.append(message)
 
-    run(Proxied(below, 1000)({"type": "http", "headers": [UPLOAD, *headers]}, receive, send))
+    run(Proxied(below, 1000)({**POST, "headers": [UPLOAD, *headers]}, receive, send))
     return sent, len(b"".join(read))
 
 
@@ -102,6 +105,43 @@ def test_of_the_headers_only_those_that_an_ingress_reads_go_on():
         pass
 
     names = (b"host", b"authorization", b"x-request-timeout-seconds", b"x-request-disconnect-disabled", b"x-request-id")
-    scope = {"type": "http", "headers": [(name, b"1") for name in names]}
+    scope = {**POST, "headers": [(name, b"1") for name in names]}
     run(Proxied(below, 1000)(scope, None, send))
     assert seen.keys() == {b"host", b"authorization"}
+
+
+def test_bodies_that_come_at_once_are_held_up_to_a_bound_and_given_free_with_their_answers():
+    proxy, sent = Proxied(reads_all, 1000), []
+    proxy._held._most = 1500
+    left = {"first": [bytes(500)] * 2, "second": [bytes(500)] * 2}
+    done = []
+
+    async def ask(name):
+        async def receive():
+            await asyncio.sleep(0)
+            part = left[name].pop(0)
+            return {"type": "http.request", "body": part, "more_body": bool(left[name])}
+
+        async def send(message):
+            sent.append(message.get("status"))
+
+        await proxy({**POST, "headers": [UPLOAD]}, receive, send)
+        done.append(name)
+
+    async def both():
+        await asyncio.gather(ask("first"), ask("second"))
+        left["third"] = [bytes(500)] * 2
+        await ask("third")
+
+    run(both())
+    assert sorted(filter(None, sent[:-2])) == [200, 503]
+    assert (sent[-2], proxy._held.bytes) == (200, 0)
+
+
+async def reads_all(scope, receive, send):
+    while (message := await receive())["type"] != "http.disconnect":
+        if not message["more_body"]:
+            await asyncio.sleep(0.01)
+            for each in said(200, "application/json", b"{}"):
+                await send(each)
+            return
