@@ -33,6 +33,7 @@ from ray_jobs.serve_config import Replicas, ServeConfig
 from ray_jobs.serve_models import Asker as Nobody
 from ray_jobs.serve_models import Models
 from ray_jobs.serve_proxy import start
+from ray_jobs.serve_running import refuse_running
 from ray_jobs.stages import Decode
 
 VIDEOS, SINGLE, CALLERS, EACH = 8, 12, 16, 3
@@ -140,6 +141,7 @@ def _served(bundle: str) -> Iterator[tuple[str, ServeConfig]]:
             decode=ONE,
             summarize=ONE,
         )
+        refuse_running()
         start("127.0.0.1", port, config.deadline_s)
         try:
             serve.run(_empty(), name="empty", route_prefix="/empty")

@@ -34,6 +34,7 @@ def serve(
     from ray_jobs.serve_config import ServeConfig
     from ray_jobs.serve_places import local_places, located
     from ray_jobs.serve_proxy import environment, start
+    from ray_jobs.serve_running import refuse_running
 
     named = [] if bundle == DEFAULT_BUNDLE else [f"bundle={bundle}"]
     loaded = located(load(ServeConfig, config, [*named, f"host={host}", *(settings or [])]))
@@ -43,6 +44,7 @@ def serve(
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     os.environ.update(environment(loaded.upload_bytes))
     with connected(address, local_of(local_places(loaded))):
+        refuse_running()
         app = build(loaded)
         signal.signal(signal.SIGTERM, lambda *_: ended.set())  # whoever ends a service so waits for it to drain
         start(host, port, loaded.deadline_s)

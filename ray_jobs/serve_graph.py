@@ -86,4 +86,5 @@ class Graph:
 
 def _key(video: Video, settings: StageSettings) -> CacheKey:
     uri = video.uri if video.uri == UPLOADED else video.ref.uri
-    return CacheKey(uri, video.ref.version, settings.fingerprint, str(settings.sampling), settings.seek)
+    version = "" if video.ref.version.endswith("-") else video.ref.version  # https told a size and nothing else
+    return CacheKey(uri, version, settings.fingerprint, str(settings.sampling), settings.seek)

@@ -19,6 +19,8 @@ from clipsum.records import Decoded
 from clipsum.video import child
 
 START_S = 120  # to start Python on a machine that is busy
+KEPT_FROM_IT = frozenset({"CLIPSUM_API_KEYS"})
+"""Environment variables that a process which reads files of strangers has no use for."""
 
 
 class VideoDecoder:
@@ -109,7 +111,7 @@ class VideoDecoder:
         self._connection, other = Pipe()
         passed = (other.fileno(), self._memory)
         environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name not in KEPT_FROM_IT},
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             "OPENBLAS_NUM_THREADS": "1",
             "MALLOC_ARENA_MAX": "2",

@@ -38,6 +38,13 @@ def test_the_child_gives_what_decoding_in_this_process_gives(plain: Path):
     assert there.cpu_s > 0
 
 
+def test_a_child_that_reads_files_of_strangers_knows_no_api_keys(plain: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CLIPSUM_API_KEYS", "a-long-and-random-secret")
+    with decoder() as videos:
+        videos.decode(str(plain))
+        assert b"random-secret" not in Path(f"/proc/{videos.pid}/environ").read_bytes()
+
+
 def test_one_child_serves_many_videos_and_failures_do_not_end_it(plain: Path, tmp_path: Path):
     with decoder() as videos:
         first = videos.decode(str(plain))

@@ -1,6 +1,7 @@
 """What was acknowledged survives the service: a job begun by one is ended by the next, from a store on S3."""
 
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ START_S, END_S, WORK_S = 120, 60, 120
 
 @pytest.mark.slow
 def test_a_job_begun_before_a_restart_is_done_after_it_and_has_lost_no_attempt(
-    tmp_path: Path, bundle: str, bucket: str, s3_server: SwiftServer, slow_video: Path, free_port: int, monkeypatch
+    tmp_path: Path, bundle: str, bucket: str, s3_server: SwiftServer, slow_video: Path, monkeypatch
 ):
     for variable, value in s3_server.environment.items():
         monkeypatch.setenv(variable, value)
@@ -28,16 +29,22 @@ def test_a_job_begun_before_a_restart_is_done_after_it_and_has_lost_no_attempt(
     storage.upload(slow_video, video)
     told = {"state": state, "uploads": str(tmp_path / "up"), "sources.s3": f'["{bucket}/open"]', "watch_s": "0.5"}
     words = [word for name, value in told.items() for word in ("--set", f"{name}={value}")]
-    with serving(bundle, free_port, words) as url:
+    with serving(bundle, port := free_port(), words) as url:
         job = requests.post(f"{url}/v1/jobs", json={"uri": video}, timeout=30).json()["id"]
         eventually(lambda: _state(url, job) == "running", 20, "the beginning of the job")
     _, left = JobLog(f"{state}/jobs").last(job) or (0, {})
     assert (left["state"], left["attempt"]) == ("waiting", 0)
-    with serving(bundle, free_port, words) as url:
+    with serving(bundle, port, words) as url:
         eventually(lambda: _state(url, job) in ("done", "failed"), WORK_S, "the end of the job")
         ended = requests.get(f"{url}/v1/jobs/{job}", timeout=30).json()
     assert (ended["state"], ended["error"]) == ("done", None)
     assert ended["result"]["summary"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _state(url: str, job: str) -> str:

@@ -68,6 +68,13 @@ def test_the_same_question_again_decodes_nothing_and_other_words_beside_the_vide
     assert [parts.ask(changed), parts.ask(changed)] == [2, 2]
 
 
+@pytest.mark.parametrize("version", ["", "12345-"])
+def test_a_video_whose_server_tells_no_more_than_its_size_is_looked_at_each_time(settings, version):
+    parts = Parts(settings)
+    plain = replace(PLAIN, ref=replace(PLAIN.ref, version=version))
+    assert [parts.ask(plain), parts.ask(plain)] == [1, 2]
+
+
 def test_a_transcript_that_was_removed_is_used_no_more(settings):
     parts = Parts(settings)
     assert [parts.ask(PLAIN), parts.ask(replace(PLAIN, words_version=""))] == [1, 2]

@@ -1,9 +1,12 @@
 """What the service keeps lies where the caller means it, for its own eyes, and is looked at before it starts."""
 
 import stat
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+import ray
+from ray.serve._private.constants import SERVE_CONTROLLER_NAME, SERVE_NAMESPACE
 
 from clipsum.errors import UsageError
 from clipsum.serving.keys import VARIABLE, hash_of, new_key, toml_of
@@ -12,6 +15,7 @@ from ray_jobs.cluster import local_of
 from ray_jobs.serve_app import keys_for
 from ray_jobs.serve_config import ServeConfig
 from ray_jobs.serve_places import check_places, jobs_of, local_places, located
+from ray_jobs.serve_running import refuse_running
 
 
 def test_a_relative_path_is_one_of_the_callers_folder(tmp_path: Path, bundle: str, monkeypatch):
@@ -80,3 +84,15 @@ def test_a_key_of_the_file_has_its_own_scopes_though_the_environment_has_it_too(
     found = keys_for(ServeConfig(keys=str(tmp_path / "keys.toml")))
     assert [each.name for each in found] == ["boss", f"key-{hash_of('another-long-secret-word')[:12]}"]
     assert found[0].scopes == ("admin",)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_serve_that_runs_already_is_neither_joined_nor_ended(monkeypatch, is_there):
+    def get_actor(name, namespace):
+        assert (name, namespace) == (SERVE_CONTROLLER_NAME, SERVE_NAMESPACE)
+        if not is_there:
+            raise ValueError("no such actor")
+
+    monkeypatch.setattr(ray, "get_actor", get_actor)
+    with pytest.raises(UsageError, match="runs on this cluster already") if is_there else nullcontext():
+        refuse_running()
