@@ -45,7 +45,7 @@ def labelled(base, train=6, marked=_importance, bare=True):
 
 
 def test_frame_scores_are_learned_chosen_and_saved_without_a_single_summary(base, tmp_path):
-    config = changed(FRAMES, batch_size=6, max_steps=60, validation={**CHOSEN, "every_steps": 20})
+    config = changed(FRAMES, batch_size=6, max_steps=24, validation={**CHOSEN, "every_steps": 8})
     run = trainer(base, config, labelled(base))
     run._validator = None  # nothing may ask for a summary
     steps, validations = split_reports(run.run())
@@ -197,10 +197,10 @@ def test_an_unsupervised_scorer_prefers_the_frames_that_are_like_no_other(base):
 
 
 def _origins(base, tmp_path, name, train=None, **changes):
-    """What a bundle of two steps says of where its scorer's texts were from; and the bundle."""
+    """What a bundle of one step says of where its scorer's texts were from; and the bundle."""
     data = labelled(base, marked=lambda video: _importance(video, (ASKED,)))
     data = replace(data, train=train or data.train)
-    run = trainer(base, changed(FRAMES, **{"batch_size": 6, "max_steps": 2, **changes}), data)
+    run = trainer(base, changed(FRAMES, **{"batch_size": 6, "max_steps": 1, **changes}), data)
     assert [*run.run()]
     run.write_bundle(str(tmp_path / name))
     found = load_bundle(str(tmp_path / name))
