@@ -197,6 +197,7 @@ class Ingress:
         except Exception as error:
             log.warning("the replicas could not be counted: %s", error)
             return
+        self._meters.inside(self.admission.inside)  # between answers too
         self.keys.share(now.ingresses)
         self.admission.share(now.stages, now.ingresses)
 

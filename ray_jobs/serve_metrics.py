@@ -38,7 +38,11 @@ class Meters:
         """An answer; `inside`: the requests that are being answered now. Paths that are none are one route, ""."""
         self._requests.inc(tags={"route": route, "status": str(status)})
         self._request_s.observe(max(seconds, 1e-6), tags={"route": route})
-        self._inside.set(inside)
+        self.inside(inside)
+
+    def inside(self, requests: int) -> None:
+        """So many are let in now."""
+        self._inside.set(requests)
 
     def row(self, row: Mapping[str, Any]) -> None:
         """A row is written: what each stage worked on it."""
