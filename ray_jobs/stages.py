@@ -15,7 +15,7 @@ from clipsum.config import Limits, Preprocessing, Sampling, Seek
 from clipsum.highlights.pictures import CANDIDATES
 from clipsum.highlights.select import HighlightConfig
 from clipsum.rows import Outcome
-from clipsum.transcript.find import find_transcript, or_embedded
+from clipsum.transcript.find import find_transcript, or_embedded, within_bounds
 from clipsum.video.worker import VideoDecoder
 from ray_jobs.item import StageItem, Stopwatch, given_up, guarded, pack
 from ray_jobs.manifest import refs_of
@@ -90,10 +90,10 @@ class Decode:
         ref = item.outcome.ref
         item = _worded(item)
         decoded = self._decoder.decode(ref.uri, want_subtitles=not item.transcript.segments)
-        transcript = or_embedded(item.transcript, decoded.subtitles)
+        transcript, cut = within_bounds(or_embedded(item.transcript, decoded.subtitles))
         outcome = replace(
             item.outcome,
-            warnings=(*decoded.warnings, *item.outcome.warnings),
+            warnings=(*decoded.warnings, *item.outcome.warnings, *cut),
             duration_s=decoded.duration_s,
             frame_times_s=tuple(decoded.frames.times_s.tolist()),
             frame_exact=tuple(decoded.frames.exact.tolist()),

@@ -5,6 +5,7 @@ Speech recognition, once there is one, comes after these and before "none".
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from clipsum import storage
 from clipsum.errors import ItemError
@@ -13,6 +14,8 @@ from clipsum.transcript.parse import SubtitleError, parse_subtitles
 from clipsum.transcript.sidecar import SIDECAR_SUFFIXES, best_sidecar, is_sidecar
 
 MAX_BYTES = 16 * 2**20
+MAX_LETTERS = 1_000_000
+"""Of a transcript, wherever it comes from: some 18 hours of speech."""
 
 
 def find_transcript(ref: VideoRef) -> tuple[Transcript, tuple[str, ...]]:
@@ -45,6 +48,20 @@ def or_embedded(transcript: Transcript, embedded: Sequence[Segment]) -> Transcri
     if transcript.segments or not embedded:
         return transcript
     return Transcript(tuple(embedded), "embedded")
+
+
+def within_bounds(transcript: Transcript) -> tuple[Transcript, tuple[str, ...]]:
+    """The first `MAX_LETTERS` of a transcript, and a warning where that is not all of it."""
+    kept: list[Segment] = []
+    left = MAX_LETTERS
+    for segment in transcript.segments:
+        if len(segment.text) > left:
+            kept += [replace(segment, text=segment.text[:left])] if left else []
+            warning = f"of the transcript the first {MAX_LETTERS} letters are used"
+            return Transcript(tuple(kept), transcript.source), (warning,)
+        kept.append(segment)
+        left -= len(segment.text)
+    return transcript, ()
 
 
 def _candidates(ref: VideoRef, warnings: list[str]) -> Iterator[tuple[str, str]]:

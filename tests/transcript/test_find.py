@@ -4,7 +4,7 @@ from clipsum import storage
 from clipsum.errors import ItemError
 from clipsum.records import Segment, Transcript, VideoRef
 from clipsum.storage.s3_client import patience
-from clipsum.transcript.find import MAX_BYTES, find_transcript, or_embedded
+from clipsum.transcript.find import MAX_BYTES, MAX_LETTERS, find_transcript, or_embedded, within_bounds
 
 CUE = "WEBVTT\n\n00:01.000 --> 00:02.000\n{}\n"
 
@@ -103,3 +103,13 @@ def test_where_names_may_not_be_listed_the_video_goes_without_its_words_and_says
     assert found == Transcript()
     assert "beside the video" in warning
     assert "access_denied" in warning
+
+
+@pytest.mark.parametrize("letters", [5_000, 3_000_000])
+def test_a_transcript_without_end_is_used_as_far_as_its_bound_and_says_so(letters):
+    lines = tuple(Segment("a" * letters, float(n), n + 1.0) for n in range(300))
+    found, (warning,) = within_bounds(Transcript(lines, "embedded"))
+    assert sum(len(segment.text) for segment in found.segments) == MAX_LETTERS
+    assert (found.source, str(MAX_LETTERS) in warning) == ("embedded", True)
+    assert within_bounds(found) == (found, ())
+    assert within_bounds(Transcript()) == (Transcript(), ())
