@@ -1,5 +1,6 @@
 """With as many ingresses as there may be: what they let in together, and what a key may ask of all of them."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +14,9 @@ from ray import serve
 
 from ray_jobs.serve_app import build
 from ray_jobs.serve_config import ServeConfig
-from tests.ray_jobs.serving.asking import PATIENCE_S, Asking, eventually
+from tests.ray_jobs.serving.asking import PATIENCE_S, Asking, eventually, refusal
 from tests.ray_jobs.serving.conftest import write_key
+from tests.ray_jobs.serving.test_load import CANCELLED_WITHIN_S, WINDOW_S, is_idle
 
 pytestmark = pytest.mark.slow
 INGRESSES, MOST, CALLERS = 3, 12, 60
@@ -27,17 +29,17 @@ def beside(service: Asking, tmp_path: Path) -> Callable[..., Any]:
 
     @contextmanager
     def run(**settings: Any) -> Iterator[str]:
-        config = ServeConfig(
-            bundle=service.config.bundle,
-            host="127.0.0.1",
-            state=str(tmp_path / "state"),
-            uploads=str(tmp_path / "uploads"),
-            watch_s=0.2,
-            deadline_s=HELD_S,
-            decode={"max_replicas": 1},
-            summarize={"max_replicas": 1},
-            **settings,
-        )
+        usual = {
+            "bundle": service.config.bundle,
+            "host": "127.0.0.1",
+            "state": str(tmp_path / "state"),
+            "uploads": str(tmp_path / "uploads"),
+            "watch_s": 0.2,
+            "deadline_s": HELD_S,
+            "decode": {"max_replicas": 1},
+            "summarize": {"max_replicas": 1},
+        }
+        config = ServeConfig.model_validate(usual | settings)
         serve.run(build(config), name="beside", route_prefix="/beside")
         try:
             yield f"{service.url}/beside"
@@ -84,3 +86,21 @@ def test_a_key_has_its_whole_rate_of_those_ingresses_that_run(beside, tmp_path: 
 
         eventually(lambda: requests.get(f"{url}/healthz", timeout=PATIENCE_S).ok, 20, "health")
         assert [ask() for _ in range(3)] == [404, 404, 429]
+
+
+def test_at_its_deadline_a_request_is_answered_and_the_work_behind_it_ends(
+    beside, slow_video: Path, kitchen: Path
+) -> None:
+    with beside(deadline_s=2.0, most_requests=1, ingress={"max_replicas": 1}) as url:
+
+        def ask(video: Path) -> requests.Response:
+            return requests.post(f"{url}/v1/summaries", files={"file": video.open("rb")}, timeout=PATIENCE_S)
+
+        quick = min(kitchen.glob("*.mp4"))
+        eventually(lambda: ask(quick).status_code == 200, 20, "a summary")
+        began = time.monotonic()
+        answer = ask(slow_video)
+        assert refusal(answer) == (504, "timeout")
+        assert 1.9 < time.monotonic() - began < 4.0
+        assert eventually(is_idle, 10, "no decoding") - WINDOW_S < CANCELLED_WITHIN_S
+        assert ask(quick).status_code == 200  # the one place is free
