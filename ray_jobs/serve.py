@@ -34,7 +34,7 @@ def serve(
     from ray_jobs.serve_config import ServeConfig
     from ray_jobs.serve_places import local_places, located
     from ray_jobs.serve_proxy import environment, start
-    from ray_jobs.serve_running import refuse_running
+    from ray_jobs.serve_running import drain, refuse_running
 
     named = [] if bundle == DEFAULT_BUNDLE else [f"bundle={bundle}"]
     loaded = located(load(ServeConfig, config, [*named, f"host={host}", *(settings or [])]))
@@ -51,7 +51,10 @@ def serve(
         try:
             ray_serve.run(app, name=APP, route_prefix="/")
             Console().print(f"serving {loaded.bundle} at http://{host}:{port} until Ctrl-C", highlight=False)
-            ended.wait()
+            try:
+                ended.wait()
+            finally:
+                drain(APP, loaded.drain_s)
         finally:
             ray_serve.shutdown()
     return 0

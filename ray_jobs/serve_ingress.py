@@ -5,7 +5,7 @@ import logging
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,7 +38,7 @@ from ray_jobs.serve_places import jobs_of, webhook_secret
 from ray_jobs.stages import StageSettings
 
 log = logging.getLogger(__name__)
-HOOKS_AT_ONCE = 2
+HOOKS_AT_ONCE, DRAINING_S = 2, 0.5
 CHECK_S, WELL_S = 30.0, 2.0
 """How long a look at all parts may take, and how long it counts."""
 
@@ -71,6 +71,7 @@ class Ingress:
         self.jobs = jobs_of(config)
         self._turning, self._well_at = asyncio.Lock(), -WELL_S
         self._look: asyncio.Future[None] | None = None
+        self._card: BundleCard | None = None
         self.uploads, self.upload_bytes, self.deadline_s = Path(config.uploads), config.upload_bytes, config.deadline_s
 
     @property
@@ -96,6 +97,15 @@ class Ingress:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+
+    async def drain(self, within_s: float) -> None:
+        """Let no request in any more, and wait for those inside."""
+        self.admission.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self.admission.inside:
+                    await asyncio.sleep(DRAINING_S)
+        await asyncio.sleep(DRAINING_S)  # an answer that is on its way has left its place already
 
     async def _job(self, asked: dict[str, Any], reach: Callable[[str], None]) -> dict[str, Any]:
         deadline = Deadline(self._config.job_deadline_s)
@@ -148,16 +158,19 @@ class Ingress:
 
     async def card(self) -> BundleCard:
         """As `Service.card`."""
+        if self._card is not None and self._card.bundle_id == self._settings.bundle_id:
+            return self._card
         bundle = await asyncio.to_thread(load_bundle, self._settings.bundle)
         words = await asyncio.to_thread((bundle.folder / "README.md").read_text)
         manifest = bundle.manifest
-        return BundleCard(
+        self._card = BundleCard(
             bundle_id=bundle.bundle_id,
             fingerprint=manifest.fingerprint,
             sampling=str(manifest.sampling),
             seek=manifest.seek,
             card=words,
         )
+        return self._card
 
     async def move(self, bundle: str) -> BundleCard:
         """As `Service.move`."""
@@ -205,7 +218,7 @@ class Ingress:
         """Serve what is pointed at."""
         try:
             async with self._turning:
-                turn = await looked_up(self._follower.look)
+                turn = await looked_up(self._follower.look, of_jobs=True)
                 if turn is not None:
                     await self._prepare(turn.settings)
                     self._follower.take(turn)  # what is on its way keeps what it began with

@@ -1,10 +1,17 @@
 """Serve on a cluster is one for all who use it: we begin it, and so may end it, or we leave it alone."""
 
+import logging
+
 import ray
+from ray import serve
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
 
 from clipsum.errors import UsageError
 
 CONTROLLER, NAMESPACE = "SERVE_CONTROLLER_ACTOR", "serve"
+ASKING_S = 10.0
+log = logging.getLogger(__name__)
 
 
 def refuse_running() -> None:
@@ -17,3 +24,12 @@ def refuse_running() -> None:
         "Serve runs on this cluster already, with an address and applications of its own: "
         "use `serve deploy cluster/serve.yaml` there, or another cluster"
     )
+
+
+def drain(app: str, within_s: float) -> None:
+    """Let no more requests in, and wait for the answers of those that are: Serve's own end cuts them off."""
+    try:
+        ingress = serve.get_deployment_handle("Ingress", app)
+        ingress.broadcast("drain", within_s).results(timeout_s=within_s + ASKING_S)
+    except (RayError, RayServeException, TimeoutError) as error:
+        log.warning("the service ends without waiting for its requests: %s", type(error).__name__)

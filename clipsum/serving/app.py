@@ -156,7 +156,7 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
         owner = _admit(service, request, "jobs")
         asked = await _in_time(service, read_json(request, JobRequest))
         service.check_job(asked)
-        job = await looked_up(lambda: service.jobs.submit(asked.model_dump(), owner))
+        job = await looked_up(lambda: service.jobs.submit(asked.model_dump(), owner), of_jobs=True)
         return JobAccepted(id=job)
 
     @app.get(
@@ -168,7 +168,7 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
     )
     async def status(request: Request) -> JobStatus:
         owner, job_id = _admit(service, request, "jobs"), request.path_params["job_id"]
-        found = await looked_up(lambda: service.jobs.read(job_id, owner))
+        found = await looked_up(lambda: service.jobs.read(job_id, owner), of_jobs=True)
         if found is None:
             raise RefusedError(404, "not_found", "there is no such job")
         return JobStatus.model_validate({name: found.get(name) for name in JobStatus.model_fields})

@@ -77,6 +77,11 @@ class Admission:
             for stage, took_s in seconds.items():
                 self._mean_s[stage] += NEWEST * (took_s - self._mean_s[stage])
 
+    def close(self) -> None:
+        """Let nobody in any more."""
+        with self._lock:
+            self._most = 0
+
     def share(self, servers: Mapping[str, int], processes: int) -> None:
         """Tell how many are at work now. The bound stays what it is."""
         with self._lock:

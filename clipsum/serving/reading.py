@@ -1,6 +1,7 @@
 """What a request says, from its JSON or its multipart form. FastAPI's own reading would repeat it in its refusals."""
 
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,10 +16,13 @@ from clipsum.serving.schemas import MAX_TRANSCRIPT, SummaryRequest, UploadFields
 from clipsum.serving.sources import Sources
 from clipsum.serving.videos import Video, named, uploaded
 from clipsum.serving.waiting import finished, looked_up
+from clipsum.storage.s3_client import patience
 from clipsum.transcript.parse import SubtitleError, decode_text
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 MOST_FILES, MOST_FIELDS = 2, 4
+PATIENCE_S = 10.0
+"""How long a store that is busy is asked again for a request."""
 
 
 async def read_json(request: Request, model: type[ModelT]) -> ModelT:
@@ -40,7 +44,7 @@ async def read_video(request: Request, sources: Sources, uploads: Path, held: As
         )
     if kind != "multipart/form-data":
         asked = await read_json(request, SummaryRequest)
-        return await looked_up(lambda: named(asked.uri, asked.query, asked.transcript, sources))
+        return await looked_up(partial(_named, asked, sources))
     try:
         form = await request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=4 * MAX_TRANSCRIPT)
     except (MultiPartException, HTTPException) as error:  # the second where there is an app
@@ -54,6 +58,11 @@ async def read_video(request: Request, sources: Sources, uploads: Path, held: As
         return await finished(lambda: held.enter_context(kept))
     finally:
         await form.close()
+
+
+def _named(asked: SummaryRequest, sources: Sources) -> Video:
+    with patience(PATIENCE_S):  # who asks can ask again; a thread is not for them alone
+        return named(asked.uri, asked.query, asked.transcript, sources)
 
 
 async def _fields(form: FormData) -> UploadFields:

@@ -6,9 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 Result = TypeVar("Result")
-LOOKUPS, BACKGROUND = 32, 16
-"""Threads for questions of requests to stores, and for work behind requests: one that is away holds up no others."""
-_lookups, _background = ThreadPoolExecutor(LOOKUPS, "lookup"), ThreadPoolExecutor(BACKGROUND, "background")
+LOOKUPS, OF_JOBS, BACKGROUND = 32, 16, 16
+"""Threads for questions of requests to stores of videos and to that of jobs, and for work behind requests: each of
+them holds up no others where it is away."""
+_lookups, _of_jobs = ThreadPoolExecutor(LOOKUPS, "lookup"), ThreadPoolExecutor(OF_JOBS, "of-jobs")
+_background = ThreadPoolExecutor(BACKGROUND, "background")
 
 
 async def to_its_end(work: Awaitable[Result]) -> Result:
@@ -28,9 +30,9 @@ async def finished(work: Callable[[], Result]) -> Result:
     return await to_its_end(asyncio.to_thread(work))
 
 
-async def looked_up(work: Callable[[], Result]) -> Result:
+async def looked_up(work: Callable[[], Result], *, of_jobs: bool = False) -> Result:
     """Do blocking work in a thread, which is left behind where this is cancelled: it must hold nothing."""
-    return await asyncio.get_running_loop().run_in_executor(_lookups, work)
+    return await asyncio.get_running_loop().run_in_executor(_of_jobs if of_jobs else _lookups, work)
 
 
 async def in_background(work: Callable[[], Result]) -> Result:

@@ -11,7 +11,7 @@ import pytest
 
 from clipsum.serving import reading
 from clipsum.serving.sources import Sources
-from clipsum.serving.waiting import finished, looked_up
+from clipsum.serving.waiting import LOOKUPS, finished, looked_up
 from tests.loops import run
 
 
@@ -76,3 +76,16 @@ def test_a_request_for_a_video_of_a_store_that_does_not_answer_ends_in_its_time(
 
 async def body():
     return b'{"uri": "s3://videos/a.mp4"}'
+
+
+def test_stores_of_videos_that_are_away_hold_up_no_question_about_jobs():
+    slow = Slow()
+
+    async def scene():
+        waiting = [asyncio.ensure_future(looked_up(slow)) for _ in range(LOOKUPS + 1)]
+        told = await asyncio.wait_for(looked_up(lambda: "told", of_jobs=True), 10)
+        slow.go.set()
+        await asyncio.wait(waiting)
+        return told
+
+    assert run(scene()) == "told"

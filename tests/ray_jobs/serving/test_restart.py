@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,6 +40,20 @@ def test_a_job_begun_before_a_restart_is_done_after_it_and_has_lost_no_attempt(
         ended = requests.get(f"{url}/v1/jobs/{job}", timeout=30).json()
     assert (ended["state"], ended["error"]) == ("done", None)
     assert ended["result"]["summary"]
+
+
+@pytest.mark.slow
+def test_a_request_in_flight_has_its_answer_though_the_service_is_told_to_end(tmp_path, bundle, slow_video):
+    places = {"state": str(tmp_path / "state"), "uploads": str(tmp_path / "up"), "decode.max_replicas": "1"}
+    words = [word for name, value in places.items() for word in ("--set", f"{name}={value}")]
+    with ThreadPoolExecutor(1) as caller:
+        with serving(bundle, free_port(), words) as url:
+            asked = caller.submit(
+                lambda: requests.post(f"{url}/v1/summaries", files={"file": slow_video.open("rb")}, timeout=120)
+            )
+            eventually(lambda: any((tmp_path / "up").glob("*.mp4")), 20, "the upload")
+        answer = asked.result()
+    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
 
 
 def free_port() -> int:
