@@ -152,6 +152,20 @@ def test_where_the_pointer_cannot_be_moved_no_replica_changes(scene: Scene, monk
     assert scene.follower().look() is None
 
 
+def test_the_card_is_that_of_what_is_served_and_read_once(scene: Scene, monkeypatch):
+    async def cards():
+        ingress, read = scene.ingress(), []
+        real = serve_ingress.load_bundle
+        monkeypatch.setattr(serve_ingress, "load_bundle", lambda name: read.append(name) or real(name))
+        told = [await ingress.card(), await ingress.card(), await ingress.move(scene.second), await ingress.card()]
+        return [card.bundle_id for card in told], read, ingress
+
+    ids, read, ingress = run(cards())
+    assert ids[:2] == [scene.settings.bundle_id] * 2
+    assert ids[2:] == [ingress._settings.bundle_id] * 2 != ids[:2]
+    assert read == [scene.first, scene.second]
+
+
 def test_where_no_replica_can_load_it_the_pointer_is_not_moved(scene: Scene):
     scene.unloadable.add(scene.second)
 
