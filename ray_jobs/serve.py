@@ -44,8 +44,8 @@ def serve(
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     os.environ.update(environment(loaded.upload_bytes))
     with connected(address, local_of(local_places(loaded))):
+        app = build(loaded)  # first: what is wrong in the call is told wherever it is made
         refuse_running()
-        app = build(loaded)
         signal.signal(signal.SIGTERM, lambda *_: ended.set())  # whoever ends a service so waits for it to drain
         start(host, port, loaded.deadline_s)
         try:
