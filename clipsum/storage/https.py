@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 
 import urllib3
@@ -15,11 +16,14 @@ import urllib3
 from clipsum.errors import ItemError, Reason, UsageError
 from clipsum.storage.guard import GuardedPool, NotAllowedError, check_https, is_guarded
 from clipsum.storage.reader import CONCURRENT_REQUESTS, FIRST_BYTES, RemoteReader
+from clipsum.storage.s3_client import is_hasty
 from clipsum.storage.uri import StoredObject, shown
 
 MAX_REDIRECTS = 5
 BODY_ATTEMPTS = 3  # urllib3 tries a request again, but not a body that breaks off
 BUSY = (429, 500, 502, 503, 504)
+HASTY_S = urllib3.Timeout(connect=5, read=10)
+"""For what a person waits for, with `patience`: there one more attempt is all."""
 
 
 def stat(uri: str) -> StoredObject:
@@ -115,7 +119,8 @@ def _request(uri: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
     for _ in range(MAX_REDIRECTS + 1):
         check_https(url)
         pool = _pool_of(os.getpid(), is_guarded())
-        answer = pool.request("GET", url, headers=headers, redirect=False, preload_content=False)
+        how: dict[str, Any] = {"retries": _retries(1), "timeout": HASTY_S} if is_hasty() else {}
+        answer = pool.request("GET", url, headers=headers, redirect=False, preload_content=False, **how)
         target = answer.get_redirect_location()
         if not target:
             return answer
@@ -154,15 +159,18 @@ def _body(uri: str, answer: urllib3.BaseHTTPResponse, most_bytes: int) -> bytes:
 
 @lru_cache(maxsize=1)
 def _pool_of(_pid: int, guarded: bool) -> urllib3.PoolManager:
-    # other=0: a certificate that is refused stays refused
-    retries = urllib3.Retry(
-        5, other=0, redirect=False, backoff_factor=0.3, status_forcelist=BUSY, raise_on_status=False
-    )
     timeout = urllib3.Timeout(connect=10, read=60)
-    pool = urllib3.PoolManager(maxsize=2 * CONCURRENT_REQUESTS, retries=retries, timeout=timeout)
+    pool = urllib3.PoolManager(maxsize=2 * CONCURRENT_REQUESTS, retries=_retries(5), timeout=timeout)
     if guarded:
         pool.pool_classes_by_scheme = {"https": GuardedPool}
     return pool
+
+
+def _retries(most: int) -> urllib3.Retry:
+    # other=0: a certificate that is refused stays refused
+    return urllib3.Retry(
+        most, other=0, redirect=False, backoff_factor=0.3, status_forcelist=BUSY, raise_on_status=False
+    )
 
 
 @contextmanager

@@ -87,6 +87,11 @@ def patience(seconds: float) -> Iterator[None]:
         _patience_s.reset(token)
 
 
+def is_hasty() -> bool:
+    """Does this thread have less patience than a job over an archive has?"""
+    return _patience_s.get() < PATIENCE_S
+
+
 def ask(uri: str, once: Callable[[], T]) -> T:
     """Ask until there is an answer, a refusal, or no patience left. Raises: ItemError."""
     deadline = time.monotonic() + _patience_s.get()

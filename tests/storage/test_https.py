@@ -5,6 +5,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import urllib3
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -13,6 +14,7 @@ from cryptography.x509.oid import NameOID
 from clipsum import storage
 from clipsum.errors import ItemError, UsageError
 from clipsum.storage import https
+from clipsum.storage.s3_client import patience
 
 DATA = bytes(range(256)) * 2000
 
@@ -125,6 +127,16 @@ def test_a_busy_server_is_asked_again(server):
     server.busy = 2
     fails("not_found", f"{server.url}/busy.mp4")
     assert server.busy == 0
+
+
+def test_who_has_little_patience_asks_once_more_and_waits_for_seconds(server, monkeypatch):
+    server.busy = 2
+    with patience(1):
+        fails("storage_error", f"{server.url}/busy.mp4")
+        assert server.busy == 0
+        monkeypatch.setattr(https, "HASTY_S", urllib3.Timeout(connect=1e-9))
+        fails("storage_error", f"{server.url}/video.mp4")
+    assert storage.read_bytes(f"{server.url}/video.mp4") == DATA
 
 
 def test_a_body_that_breaks_off_is_read_again(server):
