@@ -79,6 +79,7 @@ def create_app(service: Service, lifespan: Any = None) -> FastAPI:
     _add_summaries(app, service)
     _add_jobs(app, service)
     _add_service(app, service)
+    _tell_of_webhooks(app)
     app.add_exception_handler(HTTPException, _not_of_ours)
     app.add_middleware(Shield, Rules(service.upload_bytes, not service.keys, service.answered))
     return app
@@ -118,6 +119,19 @@ def _add_service(app: FastAPI, service: Service) -> None:
     async def move(request: Request) -> BundleCard:
         _admit(service, request, "admin")
         return await service.move((await _in_time(service, read_json(request, BundleMove))).bundle)
+
+
+def _tell_of_webhooks(app: FastAPI) -> None:
+    """For the documentation alone: what a caller's own address is sent, see `deliveries`."""
+
+    @app.webhooks.post(
+        "job",
+        summary="Your webhook is told that a job has ended",
+        responses=said.WEBHOOK_ANSWERS,
+        openapi_extra=said.WEBHOOK,
+    )
+    async def told() -> None:
+        """Nobody calls this."""
 
 
 def _add_summaries(app: FastAPI, service: Service) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 from fastapi.security import HTTPBearer
 
 from clipsum.serving import examples
-from clipsum.serving.schemas import BundleMove, ErrorBody, JobRequest, SummaryRequest
+from clipsum.serving.schemas import BundleMove, ErrorBody, JobRequest, JobTold, SummaryRequest
+from clipsum.serving.webhooks import IDEMPOTENCY, SIGNATURE, TOLERANCE_S
 
 Said = dict[str, Any]
 KEY = HTTPBearer(auto_error=False, scheme_name="key", description="An API key; none where the service has none.")
@@ -77,6 +78,26 @@ JOB_ID = {
             "example": examples.JOB_ID,
         }
     ]
+}
+_TOLD = JobTold.model_json_schema(ref_template="#/components/schemas/{model}")
+WEBHOOK: Said = {
+    **_body(
+        **{"application/json": {name: _TOLD[name] for name in _TOLD if name != "$defs"} | {"examples": [examples.TOLD]}}
+    ),
+    "parameters": [
+        {"name": name, "in": "header", "required": True, "description": words, "schema": {"type": "string"}}
+        for name, words in (
+            (
+                SIGNATURE,
+                "t=<seconds since 1970>,v1=<hex of HMAC-SHA256 over t.body with the shared secret>; "
+                f"refuse what is older than {TOLERANCE_S} seconds",
+            ),
+            (IDEMPOTENCY, "the id of the job: it may be told more than once"),
+        )
+    ],
+}
+WEBHOOK_ANSWERS: dict[int | str, Said] = {
+    200: {"description": "It has come: so says any status below 300; after any other it is told again"}
 }
 HEALTH = answers(200, "All parts are well", {"status": "ok"}, ANYWHERE)
 CARD = answers(200, "The model card", examples.CARD, KEYED)

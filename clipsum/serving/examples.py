@@ -66,6 +66,7 @@ JOB = {
     "result": ROW,
     "error": None,
 }
+TOLD = {"id": JOB_ID, "state": "done", "result": ROW}
 EVENTS = "".join(
     f"event: {name}\ndata: {json.dumps(data)}\n\n"
     for name, data in (

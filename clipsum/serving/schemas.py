@@ -158,6 +158,15 @@ class JobStatus(Message):
     webhook: Literal["pending", "told", "given_up"] | None = None
 
 
+class JobTold(Message):
+    """What the webhook of a job is told once it has ended."""
+
+    id: str
+    state: Literal["done", "failed"]
+    result: SummaryRow | None = None
+    error: ErrorPart | None = None
+
+
 class BundleMove(Message):
     """Which bundle to serve from now on: a folder, `s3://…`, or the name of a bundled one."""
 

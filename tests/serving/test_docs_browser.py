@@ -48,10 +48,11 @@ def docs(browser: Browser, url: str) -> Iterator[Callable[..., Page]]:
 
 def test_every_route_answer_and_example_is_shown(docs: Callable[..., Page], url: str) -> None:
     page, said = docs(), httpx2.get(f"{url}/openapi.json").json()
-    operations = [each for verbs in said["paths"].values() for each in verbs.values()]
+    operations = [each for part in ("paths", "webhooks") for verbs in said[part].values() for each in verbs.values()]
     assert page.locator(".operation").count() == page.locator("#routes a").count() == len(operations)
     assert page.locator("details.answer").count() == sum(len(each["responses"]) for each in operations)
     assert page.locator("#models section").count() == len(said["components"]["schemas"])
+    assert "ClipSum-Signature" in page.locator("#post-webhook-job, #postwebhook-job").inner_text()
     first = page.locator("#post-v1-summaries")
     assert "file=@pancakes.mp4" in first.inner_text()
     assert f"'{url}/v1/summaries'" in first.inner_text()

@@ -16,6 +16,7 @@ from clipsum.serving.schemas import (
     JobAccepted,
     JobRequest,
     JobStatus,
+    JobTold,
     SummaryRequest,
     SummaryRow,
 )
@@ -72,6 +73,7 @@ def test_the_examples_are_true_to_their_models(said: dict[str, Any]) -> None:
         (BundleCard, examples.CARD),
         (JobAccepted, examples.ACCEPTED),
         (JobStatus, examples.JOB),
+        (JobTold, examples.TOLD),
     ):
         assert model.model_validate(example, strict=True)
     events = said["paths"]["/v1/summaries"]["post"]["responses"]["200"]["content"]["text/event-stream"]["example"]
@@ -86,3 +88,13 @@ def test_the_bodies_that_can_be_sent_have_their_fields_and_examples(said: dict[s
     job = said["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert JobRequest.model_validate(job["examples"][0])
     assert said["paths"]["/v1/bundle"]["put"]["requestBody"]["content"]["application/json"]["schema"]["examples"]
+
+
+def test_a_webhook_has_its_body_and_how_it_is_signed(said: dict[str, Any]) -> None:
+    told = said["webhooks"]["job"]["post"]
+    schema = told["requestBody"]["content"]["application/json"]["schema"]
+    assert set(schema["properties"]) == {"id", "state", "result", "error"}
+    assert "#/components/schemas/SummaryRow" in json.dumps(schema)
+    assert "SummaryRow" in said["components"]["schemas"]
+    assert [each["name"] for each in told["parameters"]] == ["ClipSum-Signature", "Idempotency-Key"]
+    assert set(told["responses"]) == {"200"}

@@ -51,10 +51,11 @@ function answer([status, said]) {
   return element("details", { className: "answer" }, summary, ...headers, ...parts);
 }
 
-function operation(path, verb, said) {
+function operation(path, verb, said, isOurs) {
   const parts = [element("h2", {}, element("code", {}, element("span", { className: "verb" }, verb.toUpperCase()), ` ${path}`)), element("p", {}, `${said.summary}.`)];
   const bodies = Object.entries(said.requestBody?.content ?? {});
-  for (const [type, content] of bodies) parts.push(element("h3", {}, "Send ", code(type)), fields(content.schema), command(verb, path, [type, content], said.security));
+  for (const [type, content] of bodies) parts.push(element("h3", {}, "Send ", code(type)), fields(content.schema), isOurs ? command(verb, path, [type, content], said.security) : element("pre", { tabIndex: 0 }, pretty(content.schema.examples[0])));
+  for (const each of said.parameters?.filter((each) => each.in === "header") ?? []) parts.push(element("p", {}, code(each.name), `: ${each.description}`));
   if (!bodies.length) parts.push(element("h3", {}, "Ask"), command(verb, path, null, said.security));
   parts.push(element("h3", {}, "Answers"), ...Object.entries(said.responses).map(answer));
   return element("section", { id: anchor(verb, path), className: "operation" }, ...parts);
@@ -66,11 +67,12 @@ function model([name, schema]) {
 
 try {
   const said = await (await fetch("openapi.json")).json();
-  const all = Object.entries(said.paths).flatMap(([path, verbs]) => Object.entries(verbs).map(([verb, each]) => [path, verb, each]));
-  for (const [path, verb, each] of all) {
+  const all = Object.entries(said.paths).flatMap(([path, verbs]) => Object.entries(verbs).map(([verb, each]) => [path, verb, each, true]));
+  for (const [name, verbs] of Object.entries(said.webhooks ?? {})) all.push(...Object.entries(verbs).map(([verb, each]) => [`webhook ${name}`, verb, each, false]));
+  for (const [path, verb, each, isOurs] of all) {
     const name = code(`${verb.toUpperCase()} ${path}`);
     byId("routes").append(element("li", {}, element("a", { href: `#${anchor(verb, path)}` }, name, element("span", {}, each.summary))));
-    byId("operations").append(operation(path, verb, each));
+    byId("operations").append(operation(path, verb, each, isOurs));
   }
   byId("models").append(...Object.entries(said.components.schemas).map(model));
   byId("models").hidden = false;
