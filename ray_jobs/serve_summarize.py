@@ -128,9 +128,8 @@ class Writer:
 
     async def check_health(self) -> None:
         """Run the model, unless it has just been run, and look at the pointer. Raises where this is to be replaced."""
-        if (
-            self._following is None or self._following.done()
-        ):  # beside: a store that is away, or a large bundle, is no illness
+        # beside: a store that is away, or a large bundle, is no illness
+        if self._following is None or self._following.done():
             self._following = asyncio.ensure_future(self._follow_pointer())
         if time.monotonic() - self._well_at > WELL_S:
             await asyncio.get_running_loop().run_in_executor(self._thread, next(reversed(self._models.values())).probe)

@@ -182,3 +182,20 @@ def test_who_leaves_while_the_summary_is_written_frees_the_model(
         return time.monotonic() - began
 
     assert run(scene()) < CANCELLED_WITHIN_S
+
+
+def test_a_writer_whose_model_fails_is_not_well(
+    settings: StageSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(serve_summarize, "Meters", MagicMock)
+    monkeypatch.setattr(serve_summarize, "WELL_S", 0)
+
+    async def scene() -> None:
+        writer = Writer(settings, BundlePointer(str(tmp_path / "pointer.json"), settings.bundle))
+        await writer.check_health()
+        [models] = writer._models.values()
+        monkeypatch.setattr(models._summarize._summarizer._model.bart, "generate", MagicMock(side_effect=RuntimeError))
+        with pytest.raises(RuntimeError, match="the model failed on the health check"):
+            await writer.check_health()
+
+    run(scene())
