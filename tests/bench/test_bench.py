@@ -85,6 +85,7 @@ def test_ffmpeg_decodes_the_key_frames(sample, missing):
     assert len(decode.ffmpeg(sample)) == 4 * 224 * 224 * 3
 
 
+@pytest.mark.slow
 def test_lines_are_made_for_every_target_of_decoding(sample, missing):
     made = decode.decode_lines(sample, None, rounds=1)
     assert [line.target for line in made] == ["S1", "S1", "S1", "S2", "S2", "S3"]

@@ -190,6 +190,7 @@ def test_ctrl_c_saves_and_leaves_with_130_and_the_same_command_goes_on_from_ther
     assert curve(output) == curve(long_run)
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_stops_at_once_and_the_record_says_where_the_next_start_goes_on(data, bundle, tmp_path):
     output = tmp_path / "run"
     slow = (*LONG, "validation.every_epochs=2", "validation.batch_size=1")

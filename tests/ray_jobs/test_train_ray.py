@@ -115,6 +115,7 @@ def test_more_workers_than_cores_are_refused_with_what_would_do(data, bundle, tm
     assert said.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_mailbox_stays_on_the_machine_of_the_driver(monkeypatch):
     asked, remote = [], ray.remote
     monkeypatch.setattr(ray, "remote", lambda **options: (asked.append(options), remote(**options))[1])
