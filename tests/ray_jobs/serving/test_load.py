@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.ray_jobs.serving.asking import Asking, decoding, decoding_s, eventually, processes, refusal, resident_bytes
+from tests.ray_jobs.serving.asking import Asking, decoding, eventually, processes, refusal, resident_bytes
 from tests.ray_jobs.serving.conftest import MOST_REQUESTS
 
 CANCELLED_WITHIN_S = 2.0
