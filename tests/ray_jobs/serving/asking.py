@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,9 +81,9 @@ def decoding() -> dict[int, float]:
     return found
 
 
-def decoding_s() -> float:
-    """The sum; a process that has ended counts no more."""
-    return sum(decoding().values())
+def has_decoded(since: Mapping[int, float], seconds: float = 0.2) -> bool:
+    """Has any process decoded for that long since? Each by itself: one that ends takes its seconds out of a sum."""
+    return any(now > since.get(pid, 0.0) + seconds for pid, now in decoding().items())
 
 
 def resident_bytes() -> int:

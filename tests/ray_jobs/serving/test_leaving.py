@@ -24,7 +24,7 @@ from ray_jobs.serve_models import Asker, Done, Models
 from ray_jobs.serve_summarize import Writer
 from ray_jobs.stages import StageSettings
 from tests.loops import run
-from tests.ray_jobs.serving.asking import Asking, decoding_s, eventually
+from tests.ray_jobs.serving.asking import Asking, decoding, eventually, has_decoded
 from tests.ray_jobs.serving.conftest import MOST_REQUESTS
 from tests.ray_jobs.serving.test_load import CANCELLED_WITHIN_S, WINDOW_S, is_idle, outcome
 
@@ -70,7 +70,7 @@ def test_who_leaves_in_the_middle_of_an_upload_leaves_its_place_and_no_file(serv
 @pytest.mark.parametrize("kind", ["text/event-stream", "application/json"])
 def test_who_leaves_while_others_are_decoded_is_never_decoded(service, video, slow_video, kind) -> None:
     """One is at the decoder, the others wait for it; all leave at once, though they tell Serve to go on."""
-    before, sent = decoding_s(), slow_video.read_bytes()
+    before, sent = decoding(), slow_video.read_bytes()
     leaving = threading.Event()
 
     def ask(number: int) -> None:
@@ -91,7 +91,7 @@ def test_who_leaves_while_others_are_decoded_is_never_decoded(service, video, sl
     asking = [threading.Thread(target=ask, args=(number,)) for number in range(MOST_REQUESTS)]
     for each in asking:
         each.start()
-    eventually(lambda: decoding_s() > before + 0.2, 20, "decoding")
+    eventually(lambda: has_decoded(before), 20, "decoding")
     if kind != "application/json":
         eventually(lambda: is_full(service), 10, "all places taken")
     leaving.set()
