@@ -73,6 +73,7 @@ def _ablate(call: AblateCall, rows: Sequence[Row], looked: Mapping[str, Looked],
         finally:
             if not owner.is_lost:
                 record = _write_table(call, rows, looked)
+    owner.check()
     print_table(console, record, call.output)
     return 0 if any(row["seeds"] for row in record["rows"]) else 1
 

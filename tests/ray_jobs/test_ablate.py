@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,12 @@ import ray
 from clipsum.ablation.grid import read_grid
 from clipsum.ablation.rows import rows_of
 from clipsum.models.bundle import load_bundle
+from ray_jobs import ablate_run
 from ray_jobs.ablate_cell import CellTask, read_cell, run_task
 from ray_jobs.ablate_look import look
 from ray_jobs.ablate_progress import CellLine
 from ray_jobs.cli import run
+from ray_jobs.owner import owned
 from ray_jobs.train_config import TrainJob
 from tests.ray_jobs.training import write_embeddings, write_gaps
 
@@ -120,6 +123,23 @@ def test_a_finished_cell_is_not_done_again_and_new_ones_are_added(done, grid, tw
     kept = load_bundle(str(done / "cells" / "gated-one-seed0" / "bundle"))
     assert kept.manifest.model.fusion == "gated"
     assert "| gated one | CLIP | frozen | global | gated |" in (done / "table.md").read_text()
+
+
+def test_an_ablation_that_another_start_took_over_says_so_and_leaves_the_table_alone(done, grid, monkeypatch, capsys):
+    before = (done / "ablation.json").read_bytes()
+
+    @contextmanager
+    def lost(output, say):
+        with owned(output, say) as owner:
+            owner.is_lost = True
+            (done / "ablation.json").write_bytes(b"of the other start")
+            yield owner
+
+    monkeypatch.setattr(ablate_run, "owned", lost)
+    assert run(["ablate", grid(), "--output", str(done)]) == 1
+    assert "another start, which goes on, took" in capsys.readouterr().err
+    assert (done / "ablation.json").read_bytes() == b"of the other start"
+    (done / "ablation.json").write_bytes(before)
 
 
 def test_other_settings_on_the_same_cells_are_refused_by_name(done, grid, capsys):
