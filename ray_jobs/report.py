@@ -27,7 +27,8 @@ def report(
         str | None, typer.Option(metavar="DIR2", help="Also write a text, a .vtt and a JSON per video here.")
     ] = None,
     reel: Annotated[
-        str | None, typer.Option(metavar="DIR3", help="Also cut each video's highlights into an mp4 here.")
+        str | None,
+        typer.Option(metavar="DIR3", help="Also cut each video's highlights, and each answer, into mp4s here."),
     ] = None,
 ) -> int:
     """Make report.html again from the rows of a run."""

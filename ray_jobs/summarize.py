@@ -20,7 +20,8 @@ def summarize(
     bundle: BundleName = DEFAULT_BUNDLE,
     query: Annotated[list[str] | None, typer.Option(help="A question to find the moments of; may be repeated.")] = None,
     reel: Annotated[
-        str | None, typer.Option(metavar="DIR2", help="Also cut each video's highlights into an mp4 here.")
+        str | None,
+        typer.Option(metavar="DIR2", help="Also cut each video's highlights, and each answer, into mp4s here."),
     ] = None,
     retry_failed: RetryFailed = False,
     estimate: Annotated[

@@ -41,8 +41,12 @@ class Reel:
     copied: bool
 
 
-def write_reel(uri: str, highlights: Iterable[Highlight], output: str, limits: Limits | None = None) -> Reel:
+def write_reel(
+    uri: str, highlights: Iterable[Highlight], output: str, limits: Limits | None = None, title: str = ""
+) -> Reel:
     """Cut the highlights out of the video at `uri` into an mp4 at `output`, local or `s3://`, in order of time.
+
+    Players show the `title`, if there is one.
 
     Raises: ItemError as `open_media`, and corrupt where nothing of the highlights can be decoded; not_found where there
     are no highlights.
@@ -53,7 +57,7 @@ def write_reel(uri: str, highlights: Iterable[Highlight], output: str, limits: L
         raise ItemError("not_found", "reel", "the video has no highlights")
     with tempfile.TemporaryDirectory(prefix="clipsum-reel-") as scratch, faults("reel"):
         path = Path(scratch) / "reel.mp4"
-        reel = _write(uri, spans, path, limits)
+        reel = _write(uri, spans, path, limits, title)
         storage.upload(path, output)
     return reel
 
@@ -69,17 +73,17 @@ def merged(highlights: Iterable[Highlight]) -> list[tuple[float, float]]:
     return spans
 
 
-def _write(uri: str, spans: Sequence[tuple[float, float]], path: Path, limits: Limits) -> Reel:
+def _write(uri: str, spans: Sequence[tuple[float, float]], path: Path, limits: Limits, title: str) -> Reel:
     with open_reader(uri) as reader:
         with open_media(reader, limits) as media:
             keys_s, end_s = _keys(media) if is_plain(media) else (None, math.inf)
         moved = None if keys_s is None else on_keys(spans, keys_s, end_s)
         if moved is not None:
             with open_media(reader, limits) as media, open_media(reader, limits) as again, suppress(NotCopiedError):
-                copy_pieces(media, again, in_row(moved), path)
+                copy_pieces(media, again, in_row(moved), path, title)
                 return Reel(_length(in_row(moved)), len(moved), True)
         with open_media(reader, limits) as media, open_media(reader, limits) as again:
-            encode_pieces(media, again, in_row(spans), path)
+            encode_pieces(media, again, in_row(spans), path, title)
     return Reel(_length(in_row(spans)), len(spans), False)
 
 

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import av
 from av.container import OutputContainer
 
 from clipsum.video.container import Media
-from clipsum.video.reel_streams import FAST_START, Piece, lay, packets_from, sound_of, time_of
+from clipsum.video.reel_streams import Piece, lay, new_reel, packets_from, sound_of, time_of
 
 PLAYED = {"h264", "aac", "mp3"}  # by every browser, in an mp4
 EPSILON_S = 1e-4
@@ -25,13 +24,13 @@ def is_plain(media: Media) -> bool:
     return is_seen and (sound is None or sound.codec_context.name in PLAYED)
 
 
-def copy_pieces(media: Media, again: Media, pieces: Sequence[Piece], path: Path) -> None:
+def copy_pieces(media: Media, again: Media, pieces: Sequence[Piece], path: Path, title: str) -> None:
     """Write the pieces, which begin and end on key frames; `again` is the same video, for its sound.
 
     Raises: NotCopiedError.
     """
     sound = sound_of(again)
-    with av.open(path, "w", format="mp4", container_options=FAST_START) as output:
+    with new_reel(path, title) as output:
         tracks = [_Copied(media, media.stream, output), *([_Copied(again, sound, output)] if sound else [])]
         lay(tracks, pieces)
 

@@ -8,7 +8,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from clipsum.errors import ItemError
 from clipsum.video.container import Media
-from clipsum.video.reel_streams import FAST_START, Piece, Track, decoded, lay, sound_of
+from clipsum.video.reel_streams import Piece, Track, decoded, lay, new_reel, sound_of
 
 MAX_SIDE_PX = 1920
 CLOCK = Fraction(1, 90_000)
@@ -30,13 +29,13 @@ AAC_SAMPLES = 1024
 APART = RATE // 50  # sound that is so many samples from where it should be has a gap before it, or overlaps
 
 
-def encode_pieces(media: Media, again: Media, pieces: Sequence[Piece], path: Path) -> None:
+def encode_pieces(media: Media, again: Media, pieces: Sequence[Piece], path: Path, title: str) -> None:
     """Write the pieces; `again` is the same video, for its sound.
 
     Raises: ItemError corrupt where none of their pictures can be decoded.
     """
     sound = sound_of(again)
-    with av.open(path, "w", format="mp4", container_options=FAST_START) as output:
+    with new_reel(path, title) as output:
         tracks: list[Track] = [_Pictures(media, output)]
         if sound is not None:
             tracks.append(_Sound(again, sound, output))

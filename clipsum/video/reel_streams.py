@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import av
 from av.audio.stream import AudioStream
+from av.container import OutputContainer
 from av.stream import Disposition
 
 from clipsum.video.container import Media, packets_of
@@ -34,6 +36,14 @@ class Track(Protocol):
 
     def close(self) -> None:
         """Write what is held back."""
+
+
+def new_reel(path: Path, title: str) -> OutputContainer:
+    """The mp4 at `path`, open to be written; players show its `title`, if it has one."""
+    output = av.open(path, "w", format="mp4", container_options=FAST_START)
+    if title:
+        output.metadata["title"] = title
+    return output
 
 
 def lay(tracks: Sequence[Track], pieces: Sequence[Piece]) -> None:

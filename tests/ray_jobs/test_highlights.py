@@ -8,6 +8,7 @@ import pytest
 
 from clipsum.config import DEFAULT_BUNDLE, Sampling
 from clipsum.models.config import ScorerConfig
+from clipsum.reports.export import safe_name
 from ray_jobs import answers, parts
 from ray_jobs.cli import run
 from ray_jobs.model_stages import Summarize
@@ -205,16 +206,40 @@ def test_a_video_that_fails_while_it_is_scored_keeps_no_more_pictures_than_other
         assert (row["reason"], row["highlights"], len(row["thumbnails"])) == ("model_error", None, 5)
 
 
-def test_report_cuts_a_reel_of_each_videos_highlights_beside_its_chapters(asked, tmp_path, capsys):
-    assert run(["report", str(asked), "--export", str(tmp_path / "files"), "--reel", str(tmp_path / "files")]) == 0
-    assert "Wrote 3 reels of" in capsys.readouterr().out
+@pytest.fixture(scope="module")
+def exported(asked, tmp_path_factory):
+    """Files and reels of the run with two questions, beside a reel of a question that is asked no more."""
+    folder = tmp_path_factory.mktemp("files")
+    name = safe_name(next(iter(_rows(asked).values())))
+    (folder / f"{name}.query-9.mp4").write_bytes(b"of an earlier question")
+    assert run(["report", str(asked), "--export", str(folder), "--reel", str(folder)]) == 0
+    return folder
+
+
+def test_report_cuts_a_reel_of_each_videos_highlights_beside_its_chapters(asked, exported):
     for row in _rows(asked).values():
-        (reel,) = (tmp_path / "files").glob(f"*{row['video_id']}.mp4")
+        (reel,) = exported.glob(f"*{row['video_id']}.mp4")
         with av.open(str(reel)) as container:
             assert container.duration / 1e6 <= BUDGET * row["duration_s"] + 0.001
         chapters = reel.with_suffix(".vtt").read_text()
         assert chapters.count("-->") == len(row["chapters"])
         assert row["chapters"][0]["title"] in chapters.replace("&amp;", "&")
+
+
+def test_each_question_that_a_video_answers_has_a_reel_of_its_own_and_no_other_has(asked, exported):
+    wanted = {
+        f"{safe_name(row)}.query-{number}.mp4": each
+        for row in _rows(asked).values()
+        for number, each in enumerate(row["queries"], start=1)
+        if each["matched"]
+    }
+    assert 0 < len(wanted) < 6
+    assert {reel.name for reel in exported.glob("*.query-*")} == set(wanted)
+    for name, each in wanted.items():
+        with av.open(str(exported / name)) as container:
+            shown_s = sum(moment["end_s"] - moment["start_s"] for moment in each["highlights"])
+            assert container.duration / 1e6 == pytest.approx(shown_s, abs=0.26 * len(each["highlights"]))
+            assert container.metadata["title"] == each["query"]
 
 
 def test_summarize_cuts_reels_in_the_same_call(kitchen, scoring, tmp_path, capsys):
