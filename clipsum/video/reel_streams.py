@@ -40,7 +40,7 @@ class Track(Protocol):
 
 def new_reel(path: Path, title: str) -> OutputContainer:
     """The mp4 at `path`, open to be written; players show its `title`, if it has one."""
-    output = av.open(path, "w", format="mp4", container_options=FAST_START)
+    output: OutputContainer = av.open(path, "w", format="mp4", container_options=FAST_START)
     if title:
         output.metadata["title"] = title
     return output
