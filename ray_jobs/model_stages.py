@@ -42,6 +42,7 @@ ACCOUNTING = pa.schema(
         ("encode_peak_bytes", pa.int64()),
     ]
 )
+NOBODY_WAITS = "nobody waits for it any more"
 UNANSWERED = "its query is not answered: the bundle has no scorer"
 _GENERATING = pa.schema([("generate_cpu_s", pa.float64()), ("generate_peak_bytes", pa.int64())])
 RESULT_SCHEMA = pa.schema([*rows.SCHEMA, *ACCOUNTING, *_GENERATING])
@@ -102,7 +103,7 @@ class Encode:
         at_once, found = FOLLOWED_FRAMES if is_over else FRAMES_PER_CALL, []
         for start in range(0, len(pixels), at_once):
             if is_over and is_over():
-                raise ItemError("timeout", "encode", "nobody waits for it any more")
+                raise ItemError("timeout", "encode", NOBODY_WAITS)
             found.append(self._encoder.encode_frames(pixels[start : start + at_once]))
         return np.concatenate(found)
 
@@ -161,9 +162,14 @@ class Summarize:
 
     def _summarize_all(self, items: list[StageItem], listener: "Listener | None") -> list[StageItem]:
         watch = Stopwatch()
-        heard = listener and listener._replace(hear=lambda place, text: listener.hear(items[place].index, text))
+        heard = listener and type(listener)(
+            lambda place, text: listener.hear(items[place].index, text),
+            lambda place: listener.is_over(items[place].index),
+        )
         batch = [(item.embeddings, item.transcript, item.outcome.duration_s or 0.0) for item in items]
         summaries = self._summarizer.summarize(batch, listener=heard)
+        if heard and heard.is_over_for(range(len(items))):
+            raise ItemError("timeout", "summarize", NOBODY_WAITS)
         moments = self._find(items, summaries)
         wall_s, cpu_s = (total / len(items) for total in watch.read())
         outcomes = [

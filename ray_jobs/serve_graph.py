@@ -4,11 +4,12 @@ from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
+from clipsum.errors import Reason
 from clipsum.rows import Outcome
 from clipsum.serving.app import Tell
 from clipsum.serving.cache import ByteCache, CacheKey
 from clipsum.serving.limits import Deadline
-from clipsum.serving.refusals import refused_reason
+from clipsum.serving.refusals import RefusedError, refused_reason
 from clipsum.serving.videos import UPLOADED, Video
 from ray_jobs.item import StageItem
 from ray_jobs.serve_handles import losses_told, result_of
@@ -16,6 +17,10 @@ from ray_jobs.serve_metrics import Meters
 from ray_jobs.serve_models import Done
 from ray_jobs.serve_seen import Kept, again, held_bytes
 from ray_jobs.stages import StageSettings
+
+DIED: Reason = "worker_died"
+TRIES = 2
+"""How often a video is decoded whose decoding process dies: it may have been killed for another's memory."""
 
 
 class Graph:
@@ -36,7 +41,7 @@ class Graph:
             item, source = await self._seen(video, settings, key, deadline)
             if tell is not None:
                 tell("stage", {"stage": "decoded"})
-            done = await self._written(source, settings, tell)
+            done = await self._written(source, settings, deadline, tell)
         if done.row["status"] == "failed":
             self._meters.failed("summarize", done.row["reason"])
             raise refused_reason(done.row["reason"])
@@ -56,19 +61,24 @@ class Graph:
         if kept is not None:
             found = again(kept.item, video)
             return found, found
-        response = self._decode.decode.remote(StageItem(0, Outcome(video.ref), video.transcript), settings, deadline)
-        found = await result_of(response)
-        if found.outcome.failure is not None:
-            self._meters.failed("decode", found.outcome.failure.reason)
-            raise refused_reason(found.outcome.failure.reason)
-        return found, response
+        item = StageItem(0, Outcome(video.ref), video.transcript)
+        for _ in range(TRIES):
+            response = self._decode.decode.remote(item, settings, deadline)
+            found = await result_of(response)
+            if found.outcome.failure is None:
+                return found, response
+            reason = found.outcome.failure.reason
+            self._meters.failed("decode", reason)
+            if reason != DIED:
+                raise refused_reason(reason)
+        raise RefusedError(422, DIED, "the process that decodes videos dies of this one")
 
-    async def _written(self, source: Any, settings: StageSettings, tell: Tell | None) -> Done:
+    async def _written(self, source: Any, settings: StageSettings, deadline: Deadline, tell: Tell | None) -> Done:
         done: Done
         if tell is None:
-            done = await result_of(self._summarize.summarize.remote(source, settings))
+            done = await result_of(self._summarize.summarize.remote(source, settings, deadline))
             return done
-        stream = self._summarize.options(stream=True).follow.remote(source, settings)
+        stream = self._summarize.options(stream=True).follow.remote(source, settings, deadline)
         try:
             async for name, data in stream:
                 if name == "done":
@@ -77,7 +87,14 @@ class Graph:
                 tell(name, data)
         finally:
             stream.cancel()
-        raise refused_reason("worker_died")
+        raise refused_reason(DIED)
+
+    async def prepare(self, settings: StageSettings) -> None:
+        """Have every replica ready for a bundle, beside what it does. Raises: UsageError where one cannot load it."""
+        with losses_told():
+            for part in (self._summarize, self._decode):
+                await result_of(part.prepare.remote(settings))  # one first: what it cannot load no other need try
+                await part.broadcast("prepare", settings).results_async()
 
     def count_cache(self) -> None:
         """Tell the meters how it stands with the cache."""

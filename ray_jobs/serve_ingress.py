@@ -20,7 +20,7 @@ from clipsum.serving.deliveries import Deliveries
 from clipsum.serving.keys import ApiKey, KeyRing
 from clipsum.serving.limits import Admission, Deadline
 from clipsum.serving.probe import PROBE
-from clipsum.serving.refusals import RefusedError, refused_reason
+from clipsum.serving.refusals import RETRY_S, RefusedError
 from clipsum.serving.schemas import BundleCard, JobRequest
 from clipsum.serving.videos import Video, named, sweep
 from clipsum.serving.waiting import finished, looked_up
@@ -30,7 +30,6 @@ from ray_jobs.serve_bundle import Follower, pointer_of
 from ray_jobs.serve_census import Census, census, work_of
 from ray_jobs.serve_config import ServeConfig
 from ray_jobs.serve_graph import Graph
-from ray_jobs.serve_handles import losses_told, result_of
 from ray_jobs.serve_hooks import Teller
 from ray_jobs.serve_jobs import Worker
 from ray_jobs.serve_metrics import Meters
@@ -64,7 +63,7 @@ class Ingress:
     ) -> None:
         config.sources.confine()
         self._config, self._follower = config, Follower(settings, pointer_of(config))
-        self._summarize, self._meters = summarize, Meters()
+        self._meters = Meters()
         self._graph = Graph(decode, summarize, config.cache_bytes, self._meters)
         self.keys, self.sources = KeyRing(keys, shape.most.ingresses), config.sources
         self.admission = Admission(shape.admitted, shape.most.stages, shape.most.ingresses)
@@ -150,10 +149,11 @@ class Ingress:
                 raise
 
     async def _look_at_all(self) -> None:
-        async with asyncio.timeout(CHECK_S):
-            row = await self._graph.row_of(PROBE, self._settings, Deadline(CHECK_S))
-        if row["status"] != "ok":
-            raise refused_reason(row["reason"])
+        try:
+            async with asyncio.timeout(CHECK_S):
+                await self._graph.row_of(PROBE, self._settings, Deadline(CHECK_S))
+        except RefusedError as error:  # it is not the probe's fault, whatever is said of a caller's video
+            raise RefusedError(503, error.reason, "a part of the service fails", RETRY_S) from error
         self._well_at = time.monotonic()
 
     async def card(self) -> BundleCard:
@@ -177,7 +177,7 @@ class Ingress:
         async with self._turning:
             try:
                 turn = await asyncio.to_thread(self._follower.towards, bundle)
-                await self._prepare(turn.settings)
+                await self._graph.prepare(turn.settings)
                 await finished(lambda: self._follower.point(turn))  # all replicas go with it, or none
             except UsageError as error:
                 log.warning("the bundle was not changed: %s", error)
@@ -186,11 +186,6 @@ class Ingress:
                 log.warning("the bundle was not changed: %s", error)
                 raise RefusedError(503, "storage_error", "the bundle's pointer could not be moved", 5.0) from error
         return await self.card()
-
-    async def _prepare(self, settings: StageSettings) -> None:
-        """Have a replica load the model, before anything is asked of it."""
-        with losses_told():
-            await result_of(self._summarize.prepare.remote(settings))
 
     async def _watch(self) -> None:
         """Follow the pointer, see how many share the work, and sweep up."""
@@ -220,7 +215,7 @@ class Ingress:
             async with self._turning:
                 turn = await looked_up(self._follower.look, of_jobs=True)
                 if turn is not None:
-                    await self._prepare(turn.settings)
+                    await self._graph.prepare(turn.settings)
                     self._follower.take(turn)  # what is on its way keeps what it began with
         except Exception as error:
             log.warning("another bundle could not be taken up: %s", error)

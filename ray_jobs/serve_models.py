@@ -64,14 +64,15 @@ class Models:
         """The rows of items with frames or embeddings, in their order."""
         from clipsum.models.following import Listener
 
-        def is_over() -> bool:
-            return all(asker.gone for asker in askers)
+        def is_over(place: int) -> bool:
+            return askers[place].gone
 
+        listener = Listener(partial(_hear, askers), is_over)
+        nobody = partial(listener.is_over_for, range(len(askers)))
         items = [replace(item, index=place) for place, item in enumerate(items)]
-        new = iter(self._encode.encode([item for item in items if item.frames is not None], is_over))
+        new = iter(self._encode.encode([item for item in items if item.frames is not None], nobody))
         seen = [next(new) if item.frames is not None else item for item in items]
         _reached(askers, "encoded")
-        listener = Listener(partial(_hear, askers), is_over)
         done = self._summarize.summarize(seen, listener)
         _reached(askers, "summarized")
         bundle_id, fingerprint = self._settings.bundle_id, self._settings.fingerprint

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import threading
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -13,8 +12,9 @@ from typing import Any
 from ray import serve
 
 from clipsum.errors import ItemError, UsageError
+from clipsum.serving.limits import Deadline
 from clipsum.serving.pointer import BundlePointer
-from clipsum.serving.waiting import looked_up
+from clipsum.serving.waiting import looked_up, to_its_end
 from clipsum.storage.s3_client import patience
 from ray_jobs.item import StageItem
 from ray_jobs.serve_bundle import Follower
@@ -33,7 +33,10 @@ PATIENCE_S = 10.0
 
 
 class Writer:
-    """A replica. While a batch is worked on, what comes gathers, and is the next batch."""
+    """A replica. While a batch is worked on, what comes gathers, and is the next batch.
+
+    A bundle is loaded beside the batches: a request that is the first to be for it waits, those for another go on.
+    """
 
     def __init__(self, settings: StageSettings, pointer: BundlePointer) -> None:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -41,7 +44,7 @@ class Writer:
         models = self._pointed_models() or Models(settings)
         self._models: OrderedDict[str, Models] = OrderedDict({self._follower.settings.bundle_id: models})
         self._thread = ThreadPoolExecutor(1, "model")
-        self._lock = threading.Lock()
+        self._loading = asyncio.Lock()
         self._free = asyncio.Event()
         self._free.set()
         self._well_at = time.monotonic()
@@ -61,11 +64,16 @@ class Writer:
             self._follower.take(turn)
         return models
 
-    async def summarize(self, item: StageItem, settings: StageSettings) -> Done:
-        """The row of an item."""
-        return await self._joined(item, settings, Asker())
+    async def summarize(self, item: StageItem, settings: StageSettings, deadline: Deadline) -> Done:
+        """The row of an item. The deadline ends the work too, for who asked may be lost and cancel nothing.
 
-    async def follow(self, item: StageItem, settings: StageSettings) -> AsyncIterator[tuple[str, Any]]:
+        Raises: TimeoutError.
+        """
+        return await self._joined(item, settings, deadline, Asker())
+
+    async def follow(
+        self, item: StageItem, settings: StageSettings, deadline: Deadline
+    ) -> AsyncIterator[tuple[str, Any]]:
         """The same, telling on the way how far it is: names and data of events, the last ("done", the `Done`)."""
         events: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
         loop = asyncio.get_running_loop()
@@ -73,7 +81,7 @@ class Writer:
         def tell(name: str, data: Any) -> None:
             loop.call_soon_threadsafe(events.put_nowait, (name, data))
 
-        task = asyncio.ensure_future(self._joined(item, settings, Asker(tell)))
+        task = asyncio.ensure_future(self._joined(item, settings, deadline, Asker(tell)))
         task.add_done_callback(lambda _: events.put_nowait(("done", None)))
         try:
             while (event := await events.get())[0] != "done":
@@ -82,49 +90,52 @@ class Writer:
         finally:
             task.cancel()
 
-    async def _joined(self, item: StageItem, settings: StageSettings, asker: Asker) -> Done:
+    async def _joined(self, item: StageItem, settings: StageSettings, deadline: Deadline, asker: Asker) -> Done:
         try:
-            await self._free.wait()
-            done: Done = await self._together(item, settings, asker)
-            return done
+            async with asyncio.timeout(deadline.left_s):
+                models = await self._ready(settings)
+                await self._free.wait()
+                done: Done = await self._together(item, models, asker)
+                return done
         finally:
             asker.gone = True
 
     @serve.batch(max_batch_size=BATCH_SHARES, batch_wait_timeout_s=GATHER_S, batch_size_fn=shares)  # type: ignore[untyped-decorator]
-    async def _together(self, items: list[StageItem], settings: list[StageSettings], askers: list[Asker]) -> list[Done]:
+    async def _together(self, items: list[StageItem], models: list[Models], askers: list[Asker]) -> list[Done]:
         self._free.clear()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, items, settings, askers)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, items, models, askers)
         finally:
             self._free.set()
 
-    def _run(self, items: list[StageItem], settings: list[StageSettings], askers: list[Asker]) -> list[Done]:
+    def _run(self, items: list[StageItem], models: list[Models], askers: list[Asker]) -> list[Done]:
         done: dict[int, Done] = {}
-        for bundle in dict.fromkeys(each.bundle_id for each in settings):
-            places = [place for place, each in enumerate(settings) if each.bundle_id == bundle]
-            models = self._of(settings[places[0]])
+        for bundle in dict.fromkeys(models):
+            places = [place for place, each in enumerate(models) if each is bundle]
             self._meters.batch(len(places))
-            results = models.run([items[place] for place in places], [askers[place] for place in places])
+            results = bundle.run([items[place] for place in places], [askers[place] for place in places])
             done |= zip(places, results, strict=True)
         if any(each.row["status"] == "ok" for each in done.values()):
             self._well_at = time.monotonic()
         return [done[place] for place in range(len(items))]
 
-    def _of(self, settings: StageSettings) -> Models:
+    async def _ready(self, settings: StageSettings) -> Models:
         """The models of a bundle, loaded where they are not yet; the least lately used go."""
-        with self._lock:
-            found = self._models.get(settings.bundle_id)
-        found = found or Models(settings)
-        with self._lock:
-            self._models[settings.bundle_id] = found
-            self._models.move_to_end(settings.bundle_id)
-            while len(self._models) > KEPT_MODELS:
-                self._models.popitem(last=False)
-        return found
+        if settings.bundle_id not in self._models:
+            async with self._loading:
+                if settings.bundle_id not in self._models:
+                    await to_its_end(self._load(settings))
+        self._models.move_to_end(settings.bundle_id)
+        while len(self._models) > KEPT_MODELS:
+            self._models.popitem(last=False)
+        return self._models[settings.bundle_id]
+
+    async def _load(self, settings: StageSettings) -> None:
+        self._models[settings.bundle_id] = await asyncio.to_thread(Models, settings)
 
     async def prepare(self, settings: StageSettings) -> None:
         """Load a bundle that is to be served. Raises: UsageError where it cannot be."""
-        await asyncio.to_thread(self._of, settings)  # beside the batches, which go on
+        await self._ready(settings)
 
     async def check_health(self) -> None:
         """Run the model, unless it has just been run, and look at the pointer. Raises where this is to be replaced."""

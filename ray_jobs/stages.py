@@ -47,6 +47,11 @@ class StageSettings:
     summarize_device: str = "cpu"
 
     @property
+    def decoding(self) -> tuple[Preprocessing, Sampling, Seek, Limits, int]:
+        """What a decoder is made from: bundles that agree in this share one."""
+        return self.preprocessing, self.sampling, self.seek, self.limits, self.previews
+
+    @property
     def previews(self) -> int:
         """Frames of which small pictures are made: where there are highlights, more than are kept."""
         return max(self.thumbnails, CANDIDATES) if self.scores and self.thumbnails else self.thumbnails
@@ -59,10 +64,7 @@ class Decode:
     """
 
     def __init__(self, settings: StageSettings) -> None:
-        self._settings = settings
-        self._decoder = VideoDecoder(
-            settings.preprocessing, settings.sampling, settings.seek, settings.limits, settings.previews
-        )
+        self._decoder = VideoDecoder(*settings.decoding)
         self._decoder.start()
 
     def __call__(self, table: pa.Table, died: Collection[int] = ()) -> pa.Table:

@@ -3,7 +3,7 @@
 B batch, K candidates of each video, L tokens so far.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -17,11 +17,16 @@ EVERY = 4
 class Listener(NamedTuple):
     """`hear` gets the place of a video in the batch and its text so far, the whole of it: beams change their mind.
 
-    `is_over` says that nobody waits for any summary of this batch: what is then returned is cut short.
+    `is_over` says by the same place that nobody waits for a summary. Those that are written together are cut short
+    once this holds for all of them, and are not begun where it does.
     """
 
     hear: Callable[[int, str], None]
-    is_over: Callable[[], bool]
+    is_over: Callable[[int], bool]
+
+    def is_over_for(self, places: Iterable[int]) -> bool:
+        """Whether nobody waits for any of them."""
+        return all(map(self.is_over, places))
 
 
 class Following(StoppingCriteria):  # type: ignore[misc]
@@ -39,5 +44,5 @@ class Following(StoppingCriteria):  # type: ignore[misc]
             texts = self._tokenizer.batch_decode(best, skip_special_tokens=True)
             for place, text in zip(self._places, texts, strict=True):
                 self._listener.hear(place, text.strip())
-        is_over = self._listener.is_over()
+        is_over = self._listener.is_over_for(self._places)
         return torch.full((len(input_ids),), is_over, dtype=torch.bool, device=input_ids.device)

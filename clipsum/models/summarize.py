@@ -147,8 +147,11 @@ class Summarizer:
         tokenizer = self.bundle.tokenizer
         texts = [""] * len(items)
         for places in similar_batches(items, self._room):
+            own = [names[place] for place in places]
+            if listener and listener.is_over_for(own):
+                continue
             batch = collate([items[place] for place in places], tokenizer.pad_token_id, self.device)
-            following = listener and Following(listener, [names[place] for place in places], tokenizer)
+            following = listener and Following(listener, own, tokenizer)
             ids = self._model.generate(**batch, generation=generation, following=following)
             for place, text in zip(places, tokenizer.batch_decode(ids, skip_special_tokens=True), strict=True):
                 texts[place] = text.strip()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -30,7 +31,7 @@ from clipsum.serving.schemas import (
 from clipsum.serving.shield import Rules, Shield
 from clipsum.serving.sources import Sources
 from clipsum.serving.videos import Video
-from clipsum.serving.waiting import looked_up
+from clipsum.serving.waiting import Lookups, looked_up
 
 KEYED = [Depends(said.KEY)]
 Result = TypeVar("Result")
@@ -135,6 +136,8 @@ def _tell_of_webhooks(app: FastAPI) -> None:
 
 
 def _add_summaries(app: FastAPI, service: Service) -> None:
+    lookups = Lookups()
+
     @app.post(
         "/v1/summaries",
         summary="Summarise a video, named by its address or uploaded",
@@ -144,12 +147,12 @@ def _add_summaries(app: FastAPI, service: Service) -> None:
         dependencies=KEYED,
     )
     async def summaries(request: Request) -> Response:
-        _admit(service, request, "summarize")
+        look = partial(lookups.look, _admit(service, request, "summarize"))
         deadline = Deadline(service.deadline_s)
         async with AsyncExitStack() as held:
             held.enter_context(service.admission.enter(deadline))
             async with asyncio.timeout(deadline.left_s):
-                video = await read_video(request, service.sources, service.uploads, held)
+                video = await read_video(request, service.sources, service.uploads, look, held)
             if "text/event-stream" in request.headers.get("accept", ""):
                 return Events(lambda tell: service.summarize(video, deadline, tell), held.pop_all())
             row = await service.summarize(video, deadline)

@@ -1,5 +1,6 @@
 """What a request says, from its JSON or its multipart form. FastAPI's own reading would repeat it in its refusals."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -15,11 +16,12 @@ from clipsum.serving.refusals import RefusedError
 from clipsum.serving.schemas import MAX_TRANSCRIPT, SummaryRequest, UploadFields
 from clipsum.serving.sources import Sources
 from clipsum.serving.videos import Video, named, uploaded
-from clipsum.serving.waiting import finished, looked_up
+from clipsum.serving.waiting import finished
 from clipsum.storage.s3_client import patience
 from clipsum.transcript.parse import SubtitleError, decode_text
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+Look = Callable[[Callable[[], Video]], Awaitable[Video]]
 MOST_FILES, MOST_FIELDS = 2, 4
 PATIENCE_S = 10.0
 """How long a store that is busy is asked again for a request."""
@@ -32,8 +34,8 @@ async def read_json(request: Request, model: type[ModelT]) -> ModelT:
     return _checked(model, await request.body())
 
 
-async def read_video(request: Request, sources: Sources, uploads: Path, held: AsyncExitStack) -> Video:
-    """The video that is asked for; an uploaded one is there until `held` is closed.
+async def read_video(request: Request, sources: Sources, uploads: Path, look: Look, held: AsyncExitStack) -> Video:
+    """The video that is asked for; an uploaded one is there until `held` is closed. `look` asks a store for the other.
 
     Raises: RefusedError, 400, 403, 413, 415 and 422; ItemError where the store does not tell of it.
     """
@@ -44,7 +46,7 @@ async def read_video(request: Request, sources: Sources, uploads: Path, held: As
         )
     if kind != "multipart/form-data":
         asked = await read_json(request, SummaryRequest)
-        return await looked_up(partial(_named, asked, sources))
+        return await look(partial(_named, asked, sources))
     try:
         form = await request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=4 * MAX_TRANSCRIPT)
     except (MultiPartException, HTTPException) as error:  # the second where there is an app

@@ -13,7 +13,10 @@ HttpReason = Literal[
 ]
 HTTP_REASONS: tuple[HttpReason, ...] = get_args(HttpReason)
 RETRY_S = 5.0
-"""When to ask again where a worker or a store failed, which is not known to pass at any time."""
+"""When to ask again where a worker or a store failed, which is not known to pass at any time.
+
+What would fail again is no 503: a model fails on the same video each time, and a decoder that dies of it twice, too.
+"""
 
 _OF_ITEMS: dict[Reason, tuple[int, str]] = {
     "not_found": (404, "there is no such video"),
@@ -29,7 +32,7 @@ _OF_ITEMS: dict[Reason, tuple[int, str]] = {
     "out_of_memory": (413, "the video needs more memory than it may have"),
     "worker_died": (503, "the process that worked on this video was lost: ask again"),
     "storage_error": (503, "the store that holds the video does not answer as it should: ask again"),
-    "model_error": (503, "the model failed on this video"),
+    "model_error": (422, "the model fails on this video"),
 }
 
 

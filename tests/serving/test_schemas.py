@@ -75,6 +75,7 @@ def test_every_reason_has_a_status_of_the_contract_and_is_asked_again_only_where
     assert refused.status in STATUSES
     assert ("Retry-After" in refused.headers) == (refused.status == 503)
     assert schemas.ErrorBody.model_validate(refused.body).error.reason == reason
+    assert (refused.status == 503) == (reason in ("worker_died", "storage_error"))
 
 
 def test_a_refusal_tells_no_path_and_no_key():

@@ -11,7 +11,7 @@ import pytest
 
 from clipsum.serving import reading
 from clipsum.serving.sources import Sources
-from clipsum.serving.waiting import LOOKUPS, finished, looked_up
+from clipsum.serving.waiting import LOOKUPS, Lookups, finished, looked_up
 from tests.loops import run
 
 
@@ -65,7 +65,7 @@ def test_a_request_for_a_video_of_a_store_that_does_not_answer_ends_in_its_time(
 
     async def scene():
         async with AsyncExitStack() as held, asyncio.timeout(0.1):
-            await reading.read_video(request, Sources(), Path("/nowhere"), held)
+            await reading.read_video(request, Sources(), Path("/nowhere"), looked_up, held)
 
     began = time.monotonic()
     with pytest.raises(TimeoutError):
@@ -89,3 +89,39 @@ def test_stores_of_videos_that_are_away_hold_up_no_question_about_jobs():
         return told
 
     assert run(scene()) == "told"
+
+
+def test_a_caller_of_slow_hosts_keeps_no_other_from_a_lookup_though_it_leaves_and_comes_again():
+    slow, lookups, threads = Slow(), Lookups(8), 8
+
+    async def scene():
+        told = []
+        for callers in (["greedy"], ["other"]):
+            asking = [asyncio.ensure_future(lookups.look(caller, slow)) for caller in callers * threads]
+            await asyncio.sleep(0)
+            for each in asking:
+                each.cancel()  # what has begun goes on
+            asking = [asyncio.ensure_future(lookups.look(caller, slow)) for caller in callers * threads]
+            told.append(await asyncio.wait_for(lookups.look("quick", lambda: "told"), 10))
+        held = dict(lookups._held)
+        slow.go.set()
+        await asyncio.wait(asking)
+        return told, held
+
+    told, held = run(scene())
+    assert told == ["told"] * 2
+    assert held == {"greedy": 4, "other": 2}
+
+
+def test_a_caller_who_waits_for_its_share_gets_it_as_soon_as_one_of_its_own_ends():
+    slow, lookups = Slow(), Lookups(2)
+
+    async def scene():
+        first, second = (asyncio.ensure_future(lookups.look("a", work)) for work in (slow, lambda: "told"))
+        await asyncio.wait([second], timeout=0.05)
+        was_done = second.done()
+        slow.go.set()
+        await asyncio.wait_for(asyncio.wait([first, second]), 10)
+        return was_done, second.result()
+
+    assert run(scene()) == (False, "told")

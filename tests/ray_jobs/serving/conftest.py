@@ -1,7 +1,8 @@
 """One real service for the tests of this folder: Ray Serve on this machine, a tiny bundle, keys of every scope."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from tests.ray_jobs.serving.slow_video import write_slow_video
 from tests.s3_server import SwiftServer
 
 MOST_REQUESTS = 12
+HELD_S = 600.0
 WEBHOOK_SECRET = "whsec-what-webhooks-are-signed-with"
 
 
@@ -96,6 +98,32 @@ def service(
         serve.run(serve_app.build(config), name="clipsum", route_prefix="/")
     yield Asking(f"http://127.0.0.1:{free_port}", keys, config)
     serve.shutdown()
+
+
+@pytest.fixture
+def beside(service: Asking, tmp_path: Path) -> Callable[..., Any]:
+    """Another application beside the service, at its own address."""
+
+    @contextmanager
+    def run(**settings: Any) -> Iterator[str]:
+        usual = {
+            "bundle": service.config.bundle,
+            "host": "127.0.0.1",
+            "state": str(tmp_path / "state"),
+            "uploads": str(tmp_path / "uploads"),
+            "watch_s": 0.2,
+            "deadline_s": HELD_S,
+            "decode": {"max_replicas": 1},
+            "summarize": {"max_replicas": 1},
+        }
+        config = ServeConfig.model_validate(usual | settings)
+        serve.run(serve_app.build(config), name="beside", route_prefix="/beside")
+        try:
+            yield f"{service.url}/beside"
+        finally:
+            serve.delete("beside")
+
+    return run
 
 
 def with_environment(environment: dict[str, str], *given: Any) -> dict[str, Any]:

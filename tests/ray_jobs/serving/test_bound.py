@@ -2,51 +2,18 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
-from ray import serve
 
-from ray_jobs.serve_app import build
-from ray_jobs.serve_config import ServeConfig
-from tests.ray_jobs.serving.asking import PATIENCE_S, Asking, eventually, refusal
+from tests.ray_jobs.serving.asking import PATIENCE_S, eventually, refusal
 from tests.ray_jobs.serving.conftest import write_key
 from tests.ray_jobs.serving.test_load import CANCELLED_WITHIN_S, WINDOW_S, is_idle
 
 pytestmark = pytest.mark.slow
 INGRESSES, MOST, CALLERS = 3, 12, 60
-HELD_S = 600.0
-
-
-@pytest.fixture
-def beside(service: Asking, tmp_path: Path) -> Callable[..., Any]:
-    """Another application beside the service, at its own address."""
-
-    @contextmanager
-    def run(**settings: Any) -> Iterator[str]:
-        usual = {
-            "bundle": service.config.bundle,
-            "host": "127.0.0.1",
-            "state": str(tmp_path / "state"),
-            "uploads": str(tmp_path / "uploads"),
-            "watch_s": 0.2,
-            "deadline_s": HELD_S,
-            "decode": {"max_replicas": 1},
-            "summarize": {"max_replicas": 1},
-        }
-        config = ServeConfig.model_validate(usual | settings)
-        serve.run(build(config), name="beside", route_prefix="/beside")
-        try:
-            yield f"{service.url}/beside"
-        finally:
-            serve.delete("beside")
-
-    return run
 
 
 def test_all_ingresses_together_let_in_no_more_than_the_service_may_hold(beside, slow_video: Path) -> None:

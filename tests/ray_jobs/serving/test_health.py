@@ -54,7 +54,7 @@ def test_a_service_that_is_full_and_answers_is_well_and_one_that_answers_nobody_
 
 
 def test_a_part_that_fails_is_told_whatever_was_answered_before():
-    with pytest.raises(RefusedError, match="model_error"):
+    with pytest.raises(RefusedError, match="503 model_error"):
         run(Looked(refused_reason("model_error"), answered_s_ago=5.0).ingress.check())
 
 

@@ -15,6 +15,7 @@ import requests
 from clipsum.config import Limits
 from clipsum.records import Frames, Segment, Transcript, VideoRef
 from clipsum.rows import Outcome
+from clipsum.serving.limits import Deadline
 from clipsum.serving.pointer import BundlePointer
 from ray_jobs import serve_summarize
 from ray_jobs.item import StageItem
@@ -169,11 +170,11 @@ def test_who_leaves_while_the_summary_is_written_frees_the_model(
         writer = Writer(settings, BundlePointer(str(tmp_path / "pointer.json"), settings.bundle))
         item = seen_video(settings, 1)
         if is_followed:
-            stream = writer.follow(item, settings)
+            stream = writer.follow(item, settings, Deadline(20))
             assert (await anext(stream))[0] == "text"
             await stream.aclose()
         else:
-            asking = asyncio.ensure_future(writer.summarize(item, settings))
+            asking = asyncio.ensure_future(writer.summarize(item, settings, Deadline(20)))
             while writer._free.is_set():
                 await asyncio.sleep(0.01)
             asking.cancel()

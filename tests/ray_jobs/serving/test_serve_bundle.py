@@ -3,26 +3,35 @@
 import asyncio
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 
 from clipsum.config import Sampling
 from clipsum.errors import ItemError, UsageError
+from clipsum.rows import Outcome
+from clipsum.serving.limits import Deadline
 from clipsum.serving.pointer import BundlePointer
+from clipsum.serving.probe import PROBE
 from clipsum.serving.refusals import RefusedError
 from ray_jobs import serve_ingress, serve_summarize
+from ray_jobs.item import StageItem
 from ray_jobs.pools import Machine
 from ray_jobs.serve_app import stage_settings
 from ray_jobs.serve_bundle import Follower, pointer_of
 from ray_jobs.serve_census import Census
 from ray_jobs.serve_config import ServeConfig
 from ray_jobs.serve_ingress import Ingress, Shape
+from ray_jobs.serve_models import Done
 from ray_jobs.serve_places import located
 from ray_jobs.serve_summarize import Writer
 from tests.loops import run
 from tests.models.tiny import tiny_model, write_bundle
+
+SHAPE = Shape(Census(1, 1, 1), 8)
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +53,7 @@ class Scene:
         self.pointer = pointer_of(self.config)
         self.loaded: list[str] = []
         self.unloadable: set[str] = set()
+        self.prepared: list[str] = []
         for module in (serve_ingress, serve_summarize):
             patch.setattr(module, "Meters", lambda: SimpleNamespace())
         patch.setattr(serve_summarize, "Models", self._load)
@@ -55,17 +65,27 @@ class Scene:
         return Writer(self.settings, self.pointer)
 
     def ingress(self) -> Ingress:
-        writer = SimpleNamespace(
-            prepare=SimpleNamespace(remote=lambda settings: asyncio.ensure_future(self._prepare(settings)))
-        )
-        return Ingress(self.config, self.settings, (), None, writer, Shape(Census(1, 1, 1), 8))
+        return Ingress(self.config, self.settings, (), self._part("decode"), self._part("write"), SHAPE)
 
     def rewrite_first(self) -> None:
         shutil.rmtree(self.first)
         shutil.copytree(self.second, self.first)
 
-    async def _prepare(self, settings):
-        self._load(settings)
+    def _part(self, name: str) -> SimpleNamespace:
+        """A deployment of several replicas, as a handle to it."""
+
+        async def prepare(settings, replicas):
+            assert self.pointer.read() is None
+            if settings.bundle in self.unloadable:
+                raise UsageError("it cannot be had")
+            self.prepared.append(f"{replicas} to {name}")
+
+        def broadcast(method, settings):
+            assert method == "prepare"
+            return SimpleNamespace(results_async=lambda: prepare(settings, "all"))
+
+        one = SimpleNamespace(remote=lambda settings: asyncio.ensure_future(prepare(settings, "one")))
+        return SimpleNamespace(prepare=one, broadcast=broadcast)
 
     def _load(self, settings):
         if settings.bundle in self.unloadable:
@@ -166,6 +186,12 @@ def test_the_card_is_that_of_what_is_served_and_read_once(scene: Scene, monkeypa
     assert read == [scene.first, scene.second]
 
 
+def test_all_replicas_are_ready_before_the_pointer_moves(scene: Scene):
+    run(scene.ingress().move(scene.second))
+    assert scene.pointer.read().bundle == scene.second
+    assert scene.prepared == ["one to write", "all to write", "one to decode", "all to decode"]
+
+
 def test_where_no_replica_can_load_it_the_pointer_is_not_moved(scene: Scene):
     scene.unloadable.add(scene.second)
 
@@ -176,6 +202,7 @@ def test_where_no_replica_can_load_it_the_pointer_is_not_moved(scene: Scene):
 
     assert run(moved()).status == 422
     assert scene.pointer.read() is None
+    assert scene.prepared == []
 
 
 def test_who_asks_and_goes_leaves_all_replicas_with_the_same(scene: Scene, monkeypatch):
@@ -221,3 +248,57 @@ def test_a_writer_is_well_though_the_store_of_the_pointer_is_away_and_follows_on
         return writer
 
     assert run(scene_of())._follower.settings.bundle == scene.second
+
+
+class Named:
+    """Models that write the name of their bundle, once it is let go."""
+
+    loading, go = threading.Event(), threading.Event()
+
+    def __init__(self, settings) -> None:
+        if settings.bundle_id == "other":
+            self.loading.set()
+            assert self.go.wait(20)
+        self.name = settings.bundle_id
+
+    def run(self, items, askers):
+        return [Done({"status": "ok", "bundle_id": self.name}, item) for item in items]
+
+
+def test_while_a_writer_loads_another_bundle_requests_for_the_first_go_on(scene: Scene, monkeypatch):
+    monkeypatch.setattr(serve_summarize, "Models", Named)
+    monkeypatch.setattr(serve_summarize, "Meters", MagicMock)
+    together = Writer._together.__wrapped__  # type: ignore[attr-defined]
+
+    async def both(writer, *given):
+        return (await together(writer, *([one, one] for one in given)))[0]
+
+    monkeypatch.setattr(Writer, "_together", both)
+    other = replace(scene.settings, bundle_id="other")
+
+    async def asked():
+        writer, item = scene.writer(), StageItem(0, Outcome(PROBE.ref))
+        waiting = [asyncio.ensure_future(writer.summarize(item, other, Deadline(20))) for _ in range(2)]
+        await asyncio.to_thread(Named.loading.wait, 10)
+        names = [(await writer.summarize(item, scene.settings, Deadline(5))).row["bundle_id"] for _ in range(3)]
+        assert not any(each.done() for each in waiting)
+        Named.go.set()
+        return names, [(await each).row["bundle_id"] for each in waiting], list(writer._models)
+
+    first, second, kept = run(asked())
+    assert first == [scene.settings.bundle_id] * 3
+    assert (second, kept) == (["other"] * 2, [scene.settings.bundle_id, "other"])
+
+
+def test_each_request_of_a_batch_has_the_bundle_that_it_is_for(scene: Scene, monkeypatch):
+    monkeypatch.setattr(serve_summarize, "Meters", MagicMock)
+    models = [Named(replace(scene.settings, bundle_id=name)) for name in ("a", "b")]
+    items = [StageItem(number, Outcome(PROBE.ref)) for number in range(4)]
+
+    async def rows():
+        order = [models[number] for number in (1, 0, 0, 1)]
+        return await Writer._together.__wrapped__(scene.writer(), items, order, [None] * 4)
+
+    done = run(rows())
+    assert [each.row["bundle_id"] for each in done] == ["b", "a", "a", "b"]
+    assert [each.seen for each in done] == items

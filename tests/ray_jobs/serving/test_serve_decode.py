@@ -15,7 +15,7 @@ from clipsum.serving.limits import Deadline
 from clipsum.serving.sources import Sources
 from clipsum.video import child
 from clipsum.video.worker import VideoDecoder
-from ray_jobs import stages
+from ray_jobs import serve_decode, stages
 from ray_jobs.item import StageItem
 from ray_jobs.serve_bundle import described
 from ray_jobs.serve_decode import PROBE, Decoder
@@ -31,8 +31,9 @@ def settings(bundle: str) -> StageSettings:
 def test_a_replica_is_well_where_it_decodes_and_asks_no_more_of_itself_than_it_has_to(settings: StageSettings):
     async def scene():
         decoder, seen = Decoder(settings, Sources()), []
-        decode_item = decoder._decode.decode_item
-        decoder._decode.decode_item = lambda item: seen.append(decode_item(item)) or seen[-1]
+        [child] = decoder._children.values()
+        decode_item = child.decode_item
+        child.decode_item = lambda item: seen.append(decode_item(item)) or seen[-1]
         await decoder.check_health()
         await decoder.check_health()
         return seen
@@ -129,28 +130,75 @@ def test_a_store_that_fails_for_the_words_fails_the_video(settings, monkeypatch)
     assert run(scene()).outcome.failure.reason == "storage_error"
 
 
-def test_a_replica_is_never_used_while_it_changes_to_another_bundle(settings, monkeypatch):
-    begun, go = threading.Event(), threading.Event()
-    other = replace(settings, bundle_id="other")
-    real = Decoder._change
+class Child:
+    """Stands for a decoding process; that for sampling 3 begins once it is let go."""
 
-    def slow(decoder, to):
-        begun.set()
-        assert go.wait(20)
-        real(decoder, to)
+    begun, go, started, closed = threading.Event(), threading.Event(), [], []
+
+    def __init__(self, settings: StageSettings) -> None:
+        self.frames, self.is_closed = settings.sampling.frames, False
+        if self.frames == 3:
+            self.begun.set()
+            assert self.go.wait(20)
+        self.started.append(self.frames)
+
+    def decode_item(self, item):
+        assert not self.is_closed
+        return replace(item, index=self.frames)
+
+    def close(self) -> None:
+        self.is_closed = True
+        self.closed.append(self.frames)
+
+
+@pytest.fixture
+def children(settings, monkeypatch):
+    """A replica whose children are no processes, and how a video is decoded as one of several bundles wants it."""
+    monkeypatch.setattr(serve_decode, "Decode", Child)
+    monkeypatch.setattr(Child, "started", [])
+    monkeypatch.setattr(Child, "closed", [])
+    item = StageItem(0, Outcome(PROBE.ref), PROBE.transcript)
+    decoder = Decoder(settings, Sources())
+
+    async def decoded(frames: int, bundle: str = "other") -> int:
+        looks = replace(settings, bundle_id=bundle, sampling=settings.sampling.model_copy(update={"frames": frames}))
+        return (await decoder.decode(item, looks, Deadline(20))).index
+
+    return settings.sampling.frames, decoded
+
+
+def test_while_a_child_for_another_bundle_begins_videos_for_the_first_are_decoded(children):
+    first, decoded = children
 
     async def scene():
-        decoder = Decoder(settings, Sources())
-        monkeypatch.setattr(Decoder, "_change", slow)
-        item = StageItem(0, Outcome(PROBE.ref), PROBE.transcript)
-        changing = asyncio.ensure_future(decoder.decode(item, other, Deadline(20)))
-        await asyncio.to_thread(begun.wait, 10)
-        changing.cancel()
-        for _ in range(5):
-            await asyncio.sleep(0)
-        assert decoder._turn.locked()
-        go.set()
-        await asyncio.wait([changing])
-        return decoder._settings, decoder._turn.locked()
+        waiting = asyncio.ensure_future(decoded(3))
+        await asyncio.to_thread(Child.begun.wait, 10)
+        found = [await asyncio.wait_for(decoded(first), 5) for _ in range(2)]
+        assert not waiting.done()
+        waiting.cancel()  # who was the first to ask is gone: others will have it
+        Child.go.set()
+        await asyncio.wait([waiting])
+        return [*found, await decoded(3)]
 
-    assert run(scene()) == (other, False)
+    assert run(scene()) == [first, first, 3]
+    assert (Child.started, Child.closed) == ([first, 3], [])
+
+
+def test_bundles_in_turn_cost_one_child_each_and_none_where_they_look_at_videos_alike(children):
+    first, decoded = children
+
+    async def scene():
+        return [await decoded(*asked) for asked in ((first, "a"), (5, "b"), (first, "c"), (5, "b"), (first, "a"))]
+
+    assert run(scene()) == [first, 5, first, 5, first]
+    assert (Child.started, Child.closed) == ([first, 5], [])
+
+
+def test_of_three_bundles_the_child_of_the_one_least_lately_used_ends_and_is_started_again(children):
+    first, decoded = children
+
+    async def scene():
+        return [await decoded(frames) for frames in (first, 5, 6, first)]
+
+    assert run(scene()) == [first, 5, 6, first]
+    assert (Child.started, Child.closed) == ([first, 5, 6, first], [first, 5])

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from clipsum.config import Limits
-from clipsum.records import Embeddings, Segment, Transcript, VideoRef
+from clipsum.records import Embeddings, Failure, Segment, Transcript, VideoRef
 from clipsum.rows import Outcome
 from clipsum.serving.limits import Deadline
+from clipsum.serving.refusals import RefusedError
 from clipsum.serving.videos import Video
 from ray_jobs.item import StageItem
 from ray_jobs.serve_bundle import described
@@ -35,6 +36,7 @@ class Parts:
 
     def __init__(self, settings: StageSettings) -> None:
         self.decoded: list[StageItem] = []
+        self.dies = 0
         meters = SimpleNamespace(row=lambda _: None, failed=lambda *_: None)
         self.graph = Graph(self._call(self._decode), self._call(self._write), 2**20, meters)
         self.settings = settings
@@ -50,9 +52,10 @@ class Parts:
 
     async def _decode(self, item, settings, deadline):
         self.decoded.append(item)
-        return item
+        failure = Failure("worker_died", "decode", "killed") if len(self.decoded) <= self.dies else None
+        return replace(item, outcome=replace(item.outcome, failure=failure))
 
-    async def _write(self, source, settings):
+    async def _write(self, source, settings, deadline):
         item = await source if asyncio.isfuture(source) else source
         return Done(ok_row(), replace(item, embeddings=embeddings()))
 
@@ -94,3 +97,14 @@ def test_what_is_kept_is_counted_with_all_that_it_holds(frames):
     words = Transcript(tuple(Segment("stir the soup " * 5, float(n), n + 1.0) for n in range(frames)), "sidecar")
     kept = Kept(StageItem(0, outcome, words, embeddings=embeddings(frames)), "words-1")
     assert len(pickle.dumps(kept)) <= held_bytes(kept)
+
+
+def test_a_video_that_a_decoder_dies_of_is_tried_once_more_and_then_refused_for_good(settings):
+    parts = Parts(settings)
+    parts.dies = 1
+    assert parts.ask(PLAIN) == 2
+    parts = Parts(settings)
+    parts.dies = 2
+    with pytest.raises(RefusedError, match="422 worker_died") as caught:
+        parts.ask(PLAIN)
+    assert (len(parts.decoded), caught.value.retry_after_s) == (2, None)
