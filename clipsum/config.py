@@ -106,6 +106,12 @@ def overlaid(base: ConfigT, values: Mapping[str, Any]) -> ConfigT:
     return _validated(type(base), _merged(base.model_dump(), values))
 
 
+def section_of(cls: type[BaseModel], key: str) -> type[BaseModel] | None:
+    """The configuration that the field `key` may hold; None where it holds values, or there is no such field."""
+    field = cls.model_fields.get(key)
+    return next((each for each in _alternatives(field.annotation) if _is_section(each)), None) if field else None
+
+
 def _validated(cls: type[ConfigT], values: dict[str, Any]) -> ConfigT:
     try:
         return cls(**values)
@@ -140,7 +146,8 @@ def _types_of(cls: type[BaseModel], keys: list[str]) -> tuple[Any, ...]:
     types = _alternatives(field.annotation) if field else ()
     if len(keys) == 1:
         return types
-    return next((_types_of(inner, keys[1:]) for inner in types if _is_section(inner)), ())
+    section = section_of(cls, keys[0])
+    return _types_of(section, keys[1:]) if section else ()
 
 
 def _alternatives(annotation: Any) -> tuple[Any, ...]:

@@ -62,8 +62,12 @@ class TrainJob(TrainConfig):
 
     def deciding(self) -> dict[str, Any]:
         """All that decides the result, by dotted key."""
-        kept = {name for name in TrainConfig.model_fields if name not in FREE}
-        return flat(self.model_dump(mode="json", include={*kept, "train_split", "validation_split", "marks"}))
+        return flat(self.model_dump(mode="json", exclude=IDLE))
+
+
+_DECIDING = TrainConfig.model_fields.keys() - FREE | {"train_split", "validation_split", "marks"}
+IDLE = TrainJob.model_fields.keys() - _DECIDING
+"""Keys of a job that decide nothing of its result."""
 
 
 def configure(name: str, path: str | None, overrides: Iterable[str]) -> TrainJob:

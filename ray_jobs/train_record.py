@@ -10,13 +10,13 @@ from clipsum import storage
 from clipsum.errors import ItemError, UsageError
 from clipsum.models.bundle import MANIFEST
 from clipsum.reports.units import scores
+from clipsum.training.recorded import check_recorded
 from ray_jobs.run_record import ASKED, RECORD
-from ray_jobs.train_config import TrainJob, flat
+from ray_jobs.train_config import IDLE, TrainJob
 from ray_jobs.train_worker import Outcome
 
 SCHEMA_VERSION = 1
-SHOWN = 3
-"""Differences that are named."""
+REMEDY = "give another --output, or say the same as before"
 
 
 @dataclass
@@ -85,31 +85,18 @@ def open_record(output: str, asked: Mapping[str, Any], job: TrainJob) -> RunReco
 
     Raises: UsageError, one line, where the run in `output` was asked for something else, or `output` is something else.
     """
-    deciding = {"base": asked["base"]["bundle_id"], "data": asked["data"]["identity"], **job.deciding()}
+    whole = {"schema_version": SCHEMA_VERSION, **asked, "config": job.model_dump(mode="json")}
     earlier = _read(storage.join(output, ASKED))
     if earlier is None:
         if storage.exists(storage.join(output, MANIFEST)):
             raise UsageError(f"'{output}' holds a bundle that no training run wrote: give another --output")
-        whole = {"schema_version": SCHEMA_VERSION, **asked, "config": job.model_dump(mode="json"), "deciding": deciding}
         return RunRecord(output, asked=whole)
-    _refuse_difference(output, earlier.get("deciding") or {}, deciding)
+    check_recorded(output, _deciding(earlier), _deciding(whole), TrainJob, REMEDY, free=IDLE)
     return RunRecord(output, _read(storage.join(output, RECORD)) or {})
 
 
-def _refuse_difference(output: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    before, now = flat(before), flat(now)
-    keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-    if not keys:
-        return
-    more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
-    raise UsageError(
-        f"'{output}' is a run with {_words(before, keys)}, this call has {_words(now, keys)}{more}: "
-        "give another --output, or say the same as before"
-    )
-
-
-def _words(values: Mapping[str, Any], keys: list[str]) -> str:
-    return ", ".join(f"{key}={values.get(key)}" for key in keys[:SHOWN])
+def _deciding(asked: Mapping[str, Any]) -> dict[str, Any]:
+    return {**asked["config"], "base": asked["base"]["bundle_id"], "data": asked["data"]["identity"]}
 
 
 def _write(uri: str, values: Mapping[str, Any]) -> None:

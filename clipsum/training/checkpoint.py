@@ -18,6 +18,7 @@ from torch import Tensor
 from clipsum.errors import UsageError
 from clipsum.models.config import TextOrigin
 from clipsum.training.config import TrainConfig
+from clipsum.training.recorded import check_recorded
 
 STATE, OPTIMIZER = "state.json", "optimizer.safetensors"
 SCHEMA_VERSION = 1
@@ -90,29 +91,12 @@ def read_progress(folder: Path, origin: Origin) -> Progress:
             f"checkpoint '{folder}' has schema version {state.get('schema_version')}, this ClipSum reads "
             f"{SCHEMA_VERSION}: go on with the version that wrote it"
         )
-    mine = origin.as_json()
-    theirs = {key: state[key] for key in mine}
-    for key, (then, now) in _differences(theirs, mine).items():
-        if key.removeprefix("config.") not in FREE:
-            raise UsageError(
-                f"checkpoint '{folder}' is of a run with {key}={then}, this run has {key}={now}: "
-                "go on as it began, or train into another folder"
-            )
+    theirs = {**state["config"], "base": state["base"], "data": state["data"]}
+    mine = {**origin.config.model_dump(mode="json"), "base": origin.base, "data": origin.data}
+    check_recorded(str(folder), theirs, mine, TrainConfig, "go on as it began, or train into another folder", FREE)
     return Progress(**state["progress"])
 
 
 def read_tensors(folder: Path) -> dict[str, Tensor]:
     """What `write_state` put into `optimizer.safetensors`."""
     return dict(load_file(folder / OPTIMIZER))
-
-
-def _differences(then: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> dict[str, tuple[Any, Any]]:
-    """Key, with dots → both values, where they differ."""
-    found: dict[str, tuple[Any, Any]] = {}
-    for key in {**then, **now}:
-        one, other = then.get(key), now.get(key)
-        if isinstance(one, Mapping) and isinstance(other, Mapping):
-            found |= _differences(one, other, f"{prefix}{key}.")
-        elif one != other:
-            found[prefix + key] = (one, other)
-    return found

@@ -34,6 +34,7 @@ from clipsum.training.loop import StepReport
 from clipsum.training.quality import train_or_load, weights_file
 from clipsum.training.quality_figures import score
 from clipsum.training.quality_parts import Part, read_parts
+from clipsum.training.recorded import check_recorded
 from clipsum.training.revision import git_revision
 from clipsum.training.tiny_clip import TAUGHT_FILE, TinyClipConfig, save_tiny_clip, train_tiny_clip
 
@@ -90,11 +91,7 @@ def begin(work: Path, config: BuildConfig) -> None:
         work.mkdir(parents=True, exist_ok=True)
         (work / BEGUN).write_text(json.dumps(made_by, indent=2) + "\n")
     before = json.loads((work / BEGUN).read_text())
-    for key, value in made_by.items():
-        if before.get(key) != value:
-            raise UsageError(
-                f"{work} was begun with {key}={before.get(key)}, this call has {value}: take another --work"
-            )
+    check_recorded(str(work), before, made_by, BuildConfig, "take another --work")
 
 
 def make_corpus(folder: Path, config: BuildConfig) -> None:

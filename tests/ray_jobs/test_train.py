@@ -98,6 +98,20 @@ def test_other_settings_on_the_same_run_are_refused_by_name(done, data, bundle, 
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("cut", [("summary_share",), ("objective",), ("objective", "video", "mode"), ("stream",)])
+def test_a_run_that_is_older_than_a_key_goes_on_where_the_key_has_its_default(done, data, bundle, capsys, cut):
+    asked = (done / "config.json").read_bytes()
+    older = json.loads(asked)
+    section = older["config"]
+    for name in cut[:-1]:
+        section = section[name]
+    del section[cut[-1]]
+    (done / "config.json").write_text(json.dumps(older))
+    code = run(call(data, done, bundle))
+    (done / "config.json").write_bytes(asked)
+    assert (code, capsys.readouterr().err) == (0, "")
+
+
 def test_other_data_on_the_same_run_are_refused(done, bundle, tmp_path, capsys):
     assert run(call(write_embeddings(tmp_path / "emb", bundle, train=16), done, bundle)) == 2
     assert "data=20 videos, 5 for validation" in capsys.readouterr().err

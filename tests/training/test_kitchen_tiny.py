@@ -156,4 +156,4 @@ def test_make_kitchen_tiny_goes_from_a_seed_to_a_bundle_and_does_nothing_twice(t
     assert read_manifest(str(tmp_path / "bundle"))[1] == identity
     with pytest.raises(SystemExit):
         kitchen_tiny.main([*words, "--set", "corpus_seed=6"])
-    assert "was begun with corpus_seed=5, this call has 6: take another --work" in capsys.readouterr().err
+    assert "was begun with corpus_seed=5, this call has corpus_seed=6: take another --work" in capsys.readouterr().err

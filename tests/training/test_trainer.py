@@ -290,11 +290,24 @@ def test_a_checkpoint_of_another_configuration_or_other_data_is_refused_with_bot
     run = trainer(base)
     _ = next(run.run())
     run.save(tmp_path / "checkpoint")
-    with pytest.raises(UsageError, match=r"is of a run with config.batch_size=5, this run has config.batch_size=6"):
+    with pytest.raises(UsageError, match=r"was begun with batch_size=5, this call has batch_size=6: go on as it began"):
         trainer(base, changed(batch_size=6)).restore(tmp_path / "checkpoint")
-    with pytest.raises(UsageError, match=r"with data=13 videos, 4 .*, this run has data=12 videos, 4 "):
+    with pytest.raises(UsageError, match=r"with data=13 videos, 4 .*, this call has data=12 videos, 4 "):
         trainer(base, data=data_of(base, train=12)).restore(tmp_path / "checkpoint")
     trainer(base, changed(micro_batch_size=2)).restore(tmp_path / "checkpoint")
+
+
+def test_a_checkpoint_that_is_older_than_a_key_goes_on_where_the_key_has_its_default(base, tmp_path):
+    run = trainer(base)
+    _ = next(run.run())
+    run.save(tmp_path / "checkpoint")
+    state = tmp_path / "checkpoint" / "state.json"
+    older = json.loads(state.read_text())
+    del older["config"]["summary_share"]
+    state.write_text(json.dumps(older))
+    trainer(base).restore(tmp_path / "checkpoint")
+    with pytest.raises(UsageError, match=r"begun with summary_share=0\.0, this call has summary_share=0\.5"):
+        trainer(base, changed(summary_share=0.5)).restore(tmp_path / "checkpoint")
 
 
 def test_a_checkpoint_without_its_last_file_is_refused(base, tmp_path):
