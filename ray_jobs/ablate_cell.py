@@ -29,7 +29,7 @@ from ray_jobs.evaluate_sources import stored_costs
 from ray_jobs.train_config import TrainJob
 from ray_jobs.train_data import splits_of
 
-RESULT, SUMMARIES, BUNDLE = "result.json", "summaries.jsonl", "bundle"
+CELLS, RESULT, SUMMARIES, BUNDLE = "cells", "result.json", "summaries.jsonl", "bundle"
 EXPECTED = (UsageError, ItemError, TrainingDivergedError)
 """What says in its own line what is wrong; of anything else the traceback is kept."""
 

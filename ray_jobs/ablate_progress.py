@@ -11,7 +11,8 @@ from rich.table import Table
 from clipsum import storage
 from clipsum.ablation.layout import columns_of, note_lines, videos_words
 from clipsum.evaluation.tables import split_title
-from clipsum.reports.units import span
+from clipsum.reports.units import counted, span
+from ray_jobs.ablate_cell import CELLS, RESULT
 
 TITLES = ("R-L", "Δ R-L")
 """The columns that a terminal is wide enough for."""
@@ -58,6 +59,13 @@ class CellLine:
         new, left = self._done - self._before, self._total - self._done
         taken_s = time.monotonic() - self._started_at
         return f"{left} cells to go" + (f", about {span(taken_s / new * left)}" if new and left else "")
+
+
+def print_failed(console: Console, failed: int, total: int, output: str) -> None:
+    """How many cells failed, where each says why, and what to do about it."""
+    said = f"{failed:,} of {counted(total, 'cell')} failed, see {storage.join(output, CELLS, '*', RESULT)}: "
+    said += "the same command tries them again"
+    console.print(said, highlight=False, markup=False, soft_wrap=True)
 
 
 def print_table(console: Console, record: Mapping[str, Any], output: str) -> None:

@@ -24,31 +24,35 @@ from clipsum.ablation.page import render_ablation
 from clipsum.ablation.rows import Row, rows_of
 from clipsum.ablation.table import compose
 from clipsum.errors import UsageError
-from ray_jobs.ablate_cell import CellTask, read_cell, read_result, reason_of, run_task, write_failure
+from ray_jobs.ablate_cell import CELLS, CellTask, read_cell, read_result, reason_of, run_task, write_failure
 from ray_jobs.ablate_look import Looked, job_of, look
-from ray_jobs.ablate_progress import CellLine, print_table
+from ray_jobs.ablate_progress import CellLine, print_failed, print_table
+from ray_jobs.call import check_fraction
 from ray_jobs.cluster import connected, local_of
 from ray_jobs.owner import Owner, owned
 from ray_jobs.places import ABLATION, check_place
 from ray_jobs.pools import Machine
 from ray_jobs.train_record import RunRecord, open_record
 
-CELLS = "cells"
 NICENESS = 8
 LOOK_EVERY_S = 0.5
 
 
 @dataclass(frozen=True)
 class AblateCall:
-    """What `clipsum ablate` was asked for."""
+    """What `clipsum ablate` was asked for. Raises: UsageError for a fraction that cannot be."""
 
     grid: Grid
     output: str
     address: str | None = None
+    max_failed_fraction: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_fraction(self.max_failed_fraction)
 
 
 def ablate(call: AblateCall, console: Console) -> int:
-    """Do what is missing and write the table; 0, or 1 where no cell succeeded.
+    """Do what is missing and write the table; 0, or 1 where no cell, or too few of them, succeeded.
 
     Raises: UsageError, one line, before anything is trained, where grid, data and bundles do not fit.
     """
@@ -75,7 +79,10 @@ def _ablate(call: AblateCall, rows: Sequence[Row], looked: Mapping[str, Looked],
                 record = _write_table(call, rows, looked)
     owner.check()
     print_table(console, record, call.output)
-    return 0 if any(row["seeds"] for row in record["rows"]) else 1
+    failed = sum(len(row["failed"]) for row in record["rows"])
+    if failed:
+        print_failed(console, failed, len(tasks), call.output)
+    return 1 if failed == len(tasks) or failed > call.max_failed_fraction * len(tasks) else 0
 
 
 def _task(call: AblateCall, row: Row, seed: int, looked: Looked) -> CellTask:

@@ -43,13 +43,18 @@ class Call:
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"--limit {self.limit}: give 1 or more, or leave it out for all videos")
-        if not 0 <= self.max_failed_fraction <= 1:
-            raise UsageError(f"--max-failed-fraction {self.max_failed_fraction:g}: give a number from 0 to 1")
+        check_fraction(self.max_failed_fraction)
 
     @property
     def notes(self) -> list[str]:
         """What people should know about the rows of this run, a line each."""
         return [TOY] if self.bundle == DEFAULT_BUNDLE and not self.toy_videos else []
+
+
+def check_fraction(part: float) -> None:
+    """Raise UsageError for a `--max-failed-fraction` that is no part of a whole."""
+    if not 0 <= part <= 1:
+        raise UsageError(f"--max-failed-fraction {part:g}: give a number from 0 to 1")
 
 
 def stage_settings(call: Call) -> StageSettings:

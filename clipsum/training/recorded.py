@@ -9,6 +9,7 @@ from clipsum.config import section_of
 from clipsum.errors import UsageError, short
 
 Values = Mapping[str, Any]
+Both = tuple[Any, Any]
 SHOWN = 3
 """Differences that are named."""
 
@@ -30,13 +31,13 @@ def check_recorded(
     raise UsageError(f"'{place}' was begun with {then}, this call has {here}{more}: {remedy}")
 
 
-def differences(before: Values, now: Values, cls: type[BaseModel] | None, above: str = "") -> dict[str, tuple[Any, Any]]:
+def differences(before: Values, now: Values, cls: type[BaseModel] | None, above: str = "") -> dict[str, Both]:
     """Key, with dots -> both values, where they differ.
 
     A record may be older than a key: what it lacks was done as the key's default does it.
     """
     defaults = cls.model_construct().model_dump(mode="json") if cls else {}
-    found: dict[str, tuple[Any, Any]] = {}
+    found: dict[str, Both] = {}
     for key in {**before, **now}:
         one, other = (given.get(key, defaults.get(key)) for given in (before, now))
         if isinstance(one, Mapping) and isinstance(other, Mapping):

@@ -152,14 +152,17 @@ def test_a_cell_that_fails_is_a_row_with_its_reason_and_is_tried_again(grid, two
     wild += 'schedule = {warmup_steps = 0, shape = "constant"}}\n'
     call = ["ablate", grid(wild), "--output", str(tmp_path / "abl"), "--set", "seeds=[0]", "--set", "sees=['both']"]
     assert run(call) == 0
-    assert "wild, seed 0: failed: " in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "wild, seed 0: failed: " in out
+    said = f"1 of 2 cells failed, see {tmp_path}/abl/cells/*/result.json: the same command tries them again"
+    assert said in out.splitlines()
     failed = json.loads(results(tmp_path / "abl")["wild-seed0"])
     assert failed["status"] == "failed"
     assert "loss" in failed["reason"]
     table = (tmp_path / "abl" / "table.md").read_text()
     assert "- wild, seed 0, failed: " in table
     assert "| wild | CLIP | frozen | – | – | text + frames | – |" in table
-    assert run(call) == 0
+    assert run([*call, "--max-failed-fraction", "0.4"]) == 1
     assert "1 of 2 cells are done already" in capsys.readouterr().out
 
 
@@ -238,6 +241,7 @@ def test_a_cell_on_s3_is_read_as_it_was_written_and_leaves_its_bundle(data, bund
         (["--set", "base.max_step=3"], "did you mean 'base.max_steps'?"),
         (["--set", "reference=CLIP/boht"], "did you mean 'CLIP/both'?"),
         (["--set", "base.recipe=kitchn"], "did you mean 'kitchen'?"),
+        (["--max-failed-fraction", "2"], "--max-failed-fraction 2: give a number from 0 to 1"),
     ],
 )
 def test_a_wrong_grid_is_one_line_before_anything_is_trained(grid, tmp_path, capsys, words, said):
