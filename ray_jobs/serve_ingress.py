@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import tempfile
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -13,23 +12,22 @@ from typing import Any, NamedTuple
 from fastapi import FastAPI
 from ray.serve.handle import DeploymentHandle
 
-from clipsum.errors import ItemError, UsageError
-from clipsum.models.bundle import load_bundle
 from clipsum.serving.app import Tell, create_app
 from clipsum.serving.deliveries import Deliveries
 from clipsum.serving.keys import ApiKey, KeyRing
 from clipsum.serving.limits import Admission, Deadline
 from clipsum.serving.probe import PROBE
-from clipsum.serving.refusals import RETRY_S, RefusedError
+from clipsum.serving.refusals import RefusedError
 from clipsum.serving.schemas import BundleCard, JobRequest
 from clipsum.serving.videos import Video, named, sweep
-from clipsum.serving.waiting import finished, looked_up
+from clipsum.serving.waiting import looked_up
 from clipsum.serving.webhooks import send
 from clipsum.storage.guard import check_host
-from ray_jobs.serve_bundle import Follower, pointer_of
+from ray_jobs.serve_bundle import Follower, Served, pointer_of
 from ray_jobs.serve_census import Census, census, work_of
 from ray_jobs.serve_config import ServeConfig
 from ray_jobs.serve_graph import Graph
+from ray_jobs.serve_health import Health
 from ray_jobs.serve_hooks import Teller
 from ray_jobs.serve_jobs import Worker
 from ray_jobs.serve_metrics import Meters
@@ -38,8 +36,6 @@ from ray_jobs.stages import StageSettings
 
 log = logging.getLogger(__name__)
 HOOKS_AT_ONCE, DRAINING_S = 2, 0.5
-CHECK_S, WELL_S = 30.0, 2.0
-"""How long a look at all parts may take, and how long it counts."""
 
 
 class Shape(NamedTuple):
@@ -62,20 +58,14 @@ class Ingress:
         shape: Shape,
     ) -> None:
         config.sources.confine()
-        self._config, self._follower = config, Follower(settings, pointer_of(config))
-        self._meters = Meters()
+        self._config, self._meters = config, Meters()
         self._graph = Graph(decode, summarize, config.cache_bytes, self._meters)
+        self._served = Served(Follower(settings, pointer_of(config)), self._graph.prepare)
+        self._health = Health(lambda deadline: self._graph.row_of(PROBE, self._served.settings, deadline))
         self.keys, self.sources = KeyRing(keys, shape.most.ingresses), config.sources
         self.admission = Admission(shape.admitted, shape.most.stages, shape.most.ingresses)
         self.jobs = jobs_of(config)
-        self._turning, self._well_at = asyncio.Lock(), -WELL_S
-        self._look: asyncio.Future[None] | None = None
-        self._card: BundleCard | None = None
         self.uploads, self.upload_bytes, self.deadline_s = Path(config.uploads), config.upload_bytes, config.deadline_s
-
-    @property
-    def _settings(self) -> StageSettings:
-        return self._follower.settings
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Serve asks for the app by this name, in the process of the replica."""
@@ -90,7 +80,7 @@ class Ingress:
         teller = Teller(Deliveries(self.jobs.log), partial(send, hosts=config.webhooks), secret, config.watch_s)
         workers = [Worker(self.jobs, self._job, teller.wake, config.watch_s) for _ in range(config.jobs_at_once)]
         runs = [self._watch, *[teller.run] * (HOOKS_AT_ONCE if secret else 0), *(worker.run for worker in workers)]
-        await self._follow()  # first: jobs are done by the bundle that is pointed at
+        await self._served.follow()  # first: jobs are done by the bundle that is pointed at
         tasks = [asyncio.ensure_future(run()) for run in runs]
         yield
         for task in tasks:
@@ -125,67 +115,22 @@ class Ingress:
     async def summarize(self, video: Video, deadline: Deadline, tell: Tell | None = None) -> dict[str, Any]:
         """As `Service.summarize`."""
         async with asyncio.timeout(deadline.left_s):
-            row = await self._graph.row_of(video, self._settings, deadline, tell)
+            row = await self._graph.row_of(video, self._served.settings, deadline, tell)
         self.admission.worked(work_of(row))
-        self._well_at = time.monotonic()  # it went through every part
+        self._health.seen()
         return row
 
     async def check(self) -> None:
-        """As `Service.check`. Anybody may ask: all who do share one look, of which none follows another at once.
-
-        To be full is not to be ill: then a request that has just been answered stands for the look.
-        """
-        asked_at = time.monotonic()
-        if asked_at - self._well_at <= WELL_S:
-            return
-        if self._look is None or self._look.done():
-            self._look = asyncio.ensure_future(self._look_at_all())
-        try:
-            async with asyncio.timeout(CHECK_S):
-                await asyncio.shield(self._look)
-        except (TimeoutError, RefusedError) as error:
-            is_full = isinstance(error, TimeoutError) or error.reason in ("overloaded", "timeout")
-            if not is_full or self._well_at < asked_at - CHECK_S:
-                raise
-
-    async def _look_at_all(self) -> None:
-        try:
-            async with asyncio.timeout(CHECK_S):
-                await self._graph.row_of(PROBE, self._settings, Deadline(CHECK_S))
-        except RefusedError as error:  # it is not the probe's fault, whatever is said of a caller's video
-            raise RefusedError(503, error.reason, "a part of the service fails", RETRY_S) from error
-        self._well_at = time.monotonic()
+        """As `Service.check`."""
+        await self._health.check()
 
     async def card(self) -> BundleCard:
         """As `Service.card`."""
-        if self._card is not None and self._card.bundle_id == self._settings.bundle_id:
-            return self._card
-        bundle = await asyncio.to_thread(load_bundle, self._settings.bundle)
-        words = await asyncio.to_thread((bundle.folder / "README.md").read_text)
-        manifest = bundle.manifest
-        self._card = BundleCard(
-            bundle_id=bundle.bundle_id,
-            fingerprint=manifest.fingerprint,
-            sampling=str(manifest.sampling),
-            seek=manifest.seek,
-            card=words,
-        )
-        return self._card
+        return await self._served.card()
 
     async def move(self, bundle: str) -> BundleCard:
         """As `Service.move`."""
-        async with self._turning:
-            try:
-                turn = await asyncio.to_thread(self._follower.towards, bundle)
-                await self._graph.prepare(turn.settings)
-                await finished(lambda: self._follower.point(turn))  # all replicas go with it, or none
-            except UsageError as error:
-                log.warning("the bundle was not changed: %s", error)
-                raise RefusedError(422, "invalid_request", "bundle: no bundle that can be served is there") from error
-            except ItemError as error:
-                log.warning("the bundle was not changed: %s", error)
-                raise RefusedError(503, "storage_error", "the bundle's pointer could not be moved", 5.0) from error
-        return await self.card()
+        return await self._served.move(bundle)
 
     async def _watch(self) -> None:
         """Follow the pointer, see how many share the work, and sweep up."""
@@ -196,7 +141,7 @@ class Ingress:
                 await asyncio.to_thread(sweep, self.uploads, 2 * self.deadline_s)
             except OSError as error:
                 log.warning("uploads could not be swept up: %s", error)
-            await self._follow()
+            await self._served.follow()
 
     async def _count(self) -> None:
         """Judge rates and waits by the replicas there are now; the bound of requests stands for all there may be."""
@@ -208,17 +153,6 @@ class Ingress:
         self._meters.inside(self.admission.inside)  # between answers too
         self.keys.share(now.ingresses)
         self.admission.share(now.stages, now.ingresses)
-
-    async def _follow(self) -> None:
-        """Serve what is pointed at."""
-        try:
-            async with self._turning:
-                turn = await looked_up(self._follower.look, of_jobs=True)
-                if turn is not None:
-                    await self._graph.prepare(turn.settings)
-                    self._follower.take(turn)  # what is on its way keeps what it began with
-        except Exception as error:
-            log.warning("another bundle could not be taken up: %s", error)
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """As `Service.answered`."""

@@ -23,6 +23,9 @@ BACKSTOP_S = 30.0
 RETRY_S = 2.0
 LEAST_HELD_BYTES = 2**30
 OVERLOADED, TIMED_OUT, NOT_FOUND = (429, 503), (408, 504), (404,)
+ROUTES = "/-/routes"
+"""Serve names all applications of the cluster there, to anybody. `/-/healthz` says that a proxy is there, no more."""
+NOTHING = RefusedError(404, "not_found", "there is nothing at this path: see /docs")
 
 
 def environment(upload_bytes: int = ServeConfig.model_fields["upload_bytes"].default) -> dict[str, str]:
@@ -60,6 +63,9 @@ class Proxied:
         """One request."""
         if scope["type"] == "websocket":  # there are none; uvicorn makes it 403
             await send({"type": "websocket.close"})
+            return
+        if scope["path"] == ROUTES:
+            await Answer(send).refuse(NOTHING)
             return
         headers = [each for each in scope["headers"] if each[0].decode("latin-1").lower() in PASSED]
         try:
@@ -137,7 +143,7 @@ def _refused(message: MutableMapping[str, Any]) -> RefusedError | None:
     if status < 400 or not is_plain:
         return None
     if status in NOT_FOUND:
-        return RefusedError(404, "not_found", "there is nothing at this path: see /docs")
+        return NOTHING
     if status in OVERLOADED:
         return RefusedError(503, "overloaded", "too many requests at once", RETRY_S)
     return refused_reason("timeout" if status in TIMED_OUT else "worker_died")

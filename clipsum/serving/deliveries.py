@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from clipsum.errors import ItemError
-from clipsum.serving.job_log import UNREADABLE, Entry, JobLog
+from clipsum.serving.job_log import Entry, JobLog
 
 HOLD_S = 120.0
 """How long nobody else sends what one has begun to send; several times what sending may take."""
@@ -42,24 +41,7 @@ class Deliveries:
 
     def claim(self) -> Delivery | None:
         """The oldest that is due, or None; a record that cannot be read is passed over."""
-        failed: ItemError | None = None
-        for marked_s, job_id in self.log.marked("hooks"):
-            if marked_s > self.clock():
-                break
-            try:
-                delivery = self._claim(marked_s, job_id)
-            except UNREADABLE:
-                continue
-            except ItemError as error:
-                if failed is not None:  # it is not one record: the store fails
-                    raise
-                failed = error
-                continue
-            if delivery is not None:
-                return delivery
-        if failed is not None:
-            raise failed
-        return None
+        return self.log.first_due("hooks", self.clock, self._claim, lambda *_: None)
 
     def end(self, delivery: Delivery, how: Told) -> None:
         """It has been told, or nobody will try any more."""

@@ -7,14 +7,15 @@ by name, the oldest comes first. On S3 all this needs conditional writes: see `c
 import json
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from clipsum import storage
 from clipsum.errors import ItemError, UsageError
 
 Entry = dict[str, Any]
+Claimed = TypeVar("Claimed")
 Folder = Literal["open", "hooks", "done"]
 ID_LETTERS = 32
 MARKER = re.compile(rf"[0-9]{{15}}-[0-9a-f]{{{ID_LETTERS}}}")
@@ -80,6 +81,37 @@ class JobLog:
         for name in filter(MARKER.fullmatch, self._names(folder)):
             milliseconds, _, job_id = name.partition("-")
             yield int(milliseconds) / 1000, job_id
+
+    def first_due(
+        self,
+        folder: Folder,
+        now: Callable[[], float],
+        claim: Callable[[float, str], Claimed | None],
+        unreadable: Callable[[float, str, Exception], None],
+    ) -> Claimed | None:
+        """What `claim` gives for the oldest marker that is due and gives anything. Raises: ItemError where it does.
+
+        One record that fails, or is `unreadable`, keeps nobody from the next; where two fail, it is the store.
+        """
+        failed: ItemError | None = None
+        for marked_s, job_id in self.marked(folder):
+            if marked_s > now():
+                break
+            try:
+                claimed = claim(marked_s, job_id)
+            except UNREADABLE as error:
+                unreadable(marked_s, job_id, error)
+                continue
+            except ItemError as error:
+                if failed is not None:
+                    raise
+                failed = error
+                continue
+            if claimed is not None:
+                return claimed
+        if failed is not None:
+            raise failed
+        return None
 
     def _read(self, job_id: str, name: str) -> Entry:
         entry: Entry = json.loads(storage.read_bytes(self._uri(job_id, name)))

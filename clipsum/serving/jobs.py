@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from clipsum.errors import ItemError
-from clipsum.serving.job_log import ID_LETTERS, UNREADABLE, Entry, JobLog
+from clipsum.serving.job_log import ID_LETTERS, Entry, JobLog
 from clipsum.serving.leases import Lease, LeaseLostError, append, running
 from clipsum.serving.refusals import RefusedError, refused_reason
 
@@ -71,27 +72,9 @@ class JobStore:
 
         A record that cannot be read is passed over; it goes when it is older than results are kept.
         """
-        failed: ItemError | None = None
-        for marked_s, job_id in self.log.marked("open"):
-            if marked_s > self.clock():
-                break
-            try:
-                lease = self._claim(marked_s, job_id, worker)
-            except UNREADABLE as error:
-                self._pass_over(marked_s, job_id, error)
-                continue
-            except ItemError as error:
-                if failed is not None:  # it is not one record: the store fails
-                    raise
-                failed = error
-                continue
-            if lease is not None:
-                return lease
-        if failed is not None:
-            raise failed
-        return None
+        return self.log.first_due("open", self.clock, partial(self._claim, worker), self._pass_over)
 
-    def _claim(self, marked_s: float, job_id: str, worker: str) -> Lease | None:
+    def _claim(self, worker: str, marked_s: float, job_id: str) -> Lease | None:
         now = self.clock()  # before the look: what is read later is newer
         found = self.log.last(job_id)
         if found is None:

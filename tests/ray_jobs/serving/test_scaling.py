@@ -1,58 +1,63 @@
 """Each part grows with its load and shrinks to its minimum without, as the metrics tell."""
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 import pytest
 import requests
-from ray import serve
 
-from ray_jobs.serve_app import build
-from ray_jobs.serve_config import ServeConfig
-from tests.ray_jobs.serving.asking import PATIENCE_S, Asking, eventually
+from tests.ray_jobs.serving.asking import PATIENCE_S, eventually
 from tests.ray_jobs.serving.test_metrics import scrape, summed
 
-CALLERS, WITHIN_S = 8, 90
+PARTS = ("Ingress", "Decode", "Summarize")
+CALLERS, WITHIN_S = 8, 120
 
 
-def decoders() -> float:
-    """Decode replicas that are well, by Serve's own metric."""
-    return summed(scrape(), "ray_serve_deployment_replica_healthy", application="scaled", deployment="Decode")
+def replicas() -> dict[str, float]:
+    """Replicas of each part that are well, by Serve's own metric."""
+    samples, name = scrape(), "ray_serve_deployment_replica_healthy"
+    return {part: summed(samples, name, application="beside", deployment=part) for part in PARTS}
 
 
-@pytest.mark.slow
-def test_decoders_become_more_under_load_and_fewer_without(service: Asking, kitchen: Path, tmp_path: Path):
-    config = ServeConfig(
-        bundle=service.config.bundle,
-        host="127.0.0.1",
-        cache_bytes=0,
-        state=str(tmp_path / "state"),
-        uploads=str(tmp_path / "uploads"),
-        decode={"max_replicas": 2, "target": 1},
-        summarize={"max_replicas": 1},
-        upscale_delay_s=1,
-        downscale_delay_s=2,
-    )
-    video, numbers, is_over = min(kitchen.glob("*.mp4")).read_bytes(), count(), threading.Event()
+@contextmanager
+def load(url: str, video: bytes) -> Iterator[None]:
+    """Callers who ask again and again, each time about a video that is new, and always have a summary."""
+    numbers, is_over = count(), threading.Event()
 
     def ask() -> None:
         while not is_over.is_set():
             own = video + next(numbers).to_bytes(8, "big")
-            url = f"{service.url}/scaled/v1/summaries"
-            assert requests.post(url, files={"file": ("video.mp4", own)}, timeout=PATIENCE_S).status_code == 200
+            answer = requests.post(f"{url}/v1/summaries", files={"file": ("video.mp4", own)}, timeout=PATIENCE_S)
+            assert answer.status_code == 200, answer.text
 
-    serve.run(build(config), name="scaled", route_prefix="/scaled")
-    try:
-        with ThreadPoolExecutor(CALLERS) as callers:
-            asking = [callers.submit(ask) for _ in range(CALLERS)]
-            try:
-                eventually(lambda: decoders() == 2, WITHIN_S, "two decoders")
-            finally:
-                is_over.set()
-            for each in asking:
-                each.result()
-        eventually(lambda: decoders() == 1, WITHIN_S, "one decoder again")
-    finally:
-        serve.delete("scaled")
+    with ThreadPoolExecutor(CALLERS) as callers:
+        asking = [callers.submit(ask) for _ in range(CALLERS)]
+        try:
+            yield
+        finally:
+            is_over.set()
+        for each in asking:
+            each.result()
+
+
+@pytest.mark.slow
+def test_every_part_becomes_more_under_load_and_fewer_without_and_never_more_than_it_may(beside, kitchen: Path):
+    most = {"Ingress": 2.0, "Decode": 2.0, "Summarize": 2.0}
+    seen: list[dict[str, float]] = []
+
+    def are(wanted: dict[str, float]) -> bool:
+        seen.append(replicas())
+        return seen[-1] == wanted
+
+    few = {"max_replicas": 2, "target": 0.5}
+    scaling = {"upscale_delay_s": 1, "downscale_delay_s": 2}
+    with beside(cache_bytes=0, ingress=few, decode=few, summarize=few, **scaling) as url:
+        eventually(lambda: are(dict.fromkeys(PARTS, 1.0)), WITHIN_S, "one of each")
+        with load(url, min(kitchen.glob("*.mp4")).read_bytes()):
+            eventually(lambda: are(most), WITHIN_S, "two of each")
+        eventually(lambda: are(dict.fromkeys(PARTS, 1.0)), WITHIN_S, "one of each again")
+    assert all(each[part] <= most[part] for each in seen for part in PARTS)

@@ -82,6 +82,11 @@ def test_health_goes_through_every_part_and_needs_no_key(service: Asking):
     assert service.get("/healthz", key=None).json() == {"status": "ok"}
 
 
+def test_of_the_paths_of_serve_one_says_that_it_is_there_and_none_names_applications(service: Asking):
+    assert service.get("/-/healthz", key=None).text == "success"
+    assert refusal(service.get("/-/routes", key=None)) == (404, "not_found")
+
+
 def test_the_card_the_page_and_the_documentation_are_there(service: Asking):
     card = service.get("/v1/bundle").json()
     assert card["card"].startswith("#")

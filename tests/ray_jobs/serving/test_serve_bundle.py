@@ -17,7 +17,7 @@ from clipsum.serving.limits import Deadline
 from clipsum.serving.pointer import BundlePointer
 from clipsum.serving.probe import PROBE
 from clipsum.serving.refusals import RefusedError
-from ray_jobs import serve_ingress, serve_summarize
+from ray_jobs import serve_bundle, serve_ingress, serve_summarize
 from ray_jobs.item import StageItem
 from ray_jobs.pools import Machine
 from ray_jobs.serve_app import stage_settings
@@ -168,21 +168,21 @@ def test_where_the_pointer_cannot_be_moved_no_replica_changes(scene: Scene, monk
 
     ingress, refused = run(moved())
     assert (refused.status, refused.reason, refused.retry_after_s) == (503, "storage_error", 5.0)
-    assert ingress._settings == scene.settings
+    assert ingress._served.settings == scene.settings
     assert scene.follower().look() is None
 
 
 def test_the_card_is_that_of_what_is_served_and_read_once(scene: Scene, monkeypatch):
     async def cards():
         ingress, read = scene.ingress(), []
-        real = serve_ingress.load_bundle
-        monkeypatch.setattr(serve_ingress, "load_bundle", lambda name: read.append(name) or real(name))
+        real = serve_bundle._card_of
+        monkeypatch.setattr(serve_bundle, "_card_of", lambda name: read.append(name) or real(name))
         told = [await ingress.card(), await ingress.card(), await ingress.move(scene.second), await ingress.card()]
         return [card.bundle_id for card in told], read, ingress
 
     ids, read, ingress = run(cards())
     assert ids[:2] == [scene.settings.bundle_id] * 2
-    assert ids[2:] == [ingress._settings.bundle_id] * 2 != ids[:2]
+    assert ids[2:] == [ingress._served.settings.bundle_id] * 2 != ids[:2]
     assert read == [scene.first, scene.second]
 
 
@@ -222,7 +222,7 @@ def test_who_asks_and_goes_leaves_all_replicas_with_the_same(scene: Scene, monke
         return ingress
 
     ingress = run(moved())
-    assert ingress._settings.bundle == scene.second == scene.pointer.read().bundle
+    assert ingress._served.settings.bundle == scene.second == scene.pointer.read().bundle
 
 
 def test_a_writer_is_well_though_the_store_of_the_pointer_is_away_and_follows_once_it_is_back(scene, monkeypatch):

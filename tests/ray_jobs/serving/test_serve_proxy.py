@@ -54,6 +54,19 @@ def test_what_an_ingress_says_passes(own):
     assert proxied(*own) == list(own)
 
 
+def test_nobody_is_told_which_applications_the_cluster_serves():
+    sent = []
+
+    async def below(scope, receive, send):
+        raise AssertionError(scope)
+
+    async def send(message):
+        sent.append(message)
+
+    run(Proxied(below, 1000)({**POST, "method": "GET", "path": "/-/routes", "headers": []}, None, send))
+    assert (sent[0]["status"], json.loads(sent[1]["body"])["error"]["reason"]) == (404, "not_found")
+
+
 UPLOAD = (b"content-type", b"multipart/form-data; boundary=x")
 
 
