@@ -17,11 +17,12 @@ import ray
 import ray.data
 from numpy.typing import NDArray
 from ray.data import ActorPoolStrategy, DataContext, Dataset
+from ray.data.exceptions import ExecutionTimeoutError
 from ray.exceptions import RayTaskError
 from ray.util.annotations import RayDeprecationWarning
 
 from clipsum.config import Limits
-from clipsum.errors import ItemError, UsageError
+from clipsum.errors import ItemError, RunError, UsageError
 from ray_jobs import manifest
 from ray_jobs.actors import MAX_DEATHS, Casualties, StageActor
 from ray_jobs.jobs import Step
@@ -30,7 +31,8 @@ from ray_jobs.stages import StageSettings
 
 MAX_TASK_RETRIES = 5
 MAX_INIT_DEATHS = 2
-START_TIMEOUT_S = 600
+START_S = 600
+"""What actors may take to start. All pools start at once: each has libraries and a model to load."""
 IDLE_BELOW = 0.25
 """Tasks per actor below which a pool shrinks; at Ray Data's own 0.5 pools of two end an actor and start it again."""
 
@@ -56,11 +58,16 @@ def results(dataset: Dataset) -> Generator[pa.Table, None, None]:
     """What comes out of the last stage, block by block. Closing the iterator stops the job.
 
     Raises: UsageError of a stage (a bundle whose weights are others than it says), ItemError where the manifest cannot
-    be read, and what else is raised outside of an item.
+    be read, RunError where nothing goes on for too long, and what else is raised outside of an item.
     """
     batches = dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
     try:
         yield from batches
+    except ExecutionTimeoutError as error:
+        raise RunError(
+            "nothing has gone on for as long as no_progress_timeout_s: the cluster may have no room for the actors of "
+            f"every stage, or an actor is stuck ({str(error).partition('.')[0]})"
+        ) from error
     except RayTaskError as error:
         if isinstance(error.cause, UsageError | ItemError):
             raise error.cause from error
@@ -69,7 +76,7 @@ def results(dataset: Dataset) -> Generator[pa.Table, None, None]:
 
 def patience_s(limits: Limits, steps: Sequence[Step]) -> float:
     """How long nothing may come out of a stage: a block in which every video runs into its deadline, twice."""
-    return max(1800.0, 2 * steps[0].videos * limits.deadline_s + START_TIMEOUT_S)
+    return max(1800.0, 2 * steps[0].videos * limits.deadline_s + START_S)
 
 
 def configure(no_progress_timeout_s: float) -> None:
@@ -79,7 +86,7 @@ def configure(no_progress_timeout_s: float) -> None:
     context.print_on_execution_start = False
     context.raise_original_map_exception = True
     context.autoscaling_config.actor_pool_util_downscaling_threshold = IDLE_BELOW
-    context.wait_for_min_actors_s = START_TIMEOUT_S
+    context.wait_for_min_actors_s = -1  # a wait for the first pool would hold up the start of the next
     context.max_consecutive_actor_init_deaths = MAX_INIT_DEATHS
     context.execution_no_progress_timeout_s = no_progress_timeout_s
     for name in ("ray.data", "ray"):

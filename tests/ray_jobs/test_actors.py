@@ -1,10 +1,14 @@
 """Videos that take their actor down: found out, given up, and no others with them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
+from ray.data.exceptions import ExecutionTimeoutError
 
 from clipsum.config import Limits, Preprocessing, Sampling
+from clipsum.errors import RunError
 from clipsum.records import VideoRef
 from ray_jobs import manifest, pipeline
 from ray_jobs.actors import Casualties, Stage, Watched
@@ -51,11 +55,32 @@ def test_what_was_done_leaves_no_trace():
     assert not +casualties._begun
 
 
+def _on_ray(folder, settings, videos, *stages):
+    """The rows that a job of these stages, of one actor each, leaves of so many videos."""
+    refs = [VideoRef(f"/v/{number}.mp4", str(number), "v") for number in range(videos)]
+    listed = manifest.write(refs, folder, 8)
+    pool = ActorPool(1, 1, 1, cpus=0.25, gpus=0, threads=1)
+    results = pipeline.run(listed, np.ones(videos, dtype=np.bool_), settings, [Step(s, pool, 4) for s in stages], None)
+    return [row for table in results for row in table.to_pylist()]
+
+
 def test_a_job_on_ray_ends_with_a_row_for_every_video_whatever_dies_of_them(two_cores, tmp_path):
-    refs = [VideoRef(f"/v/{number}.mp4", str(number), "v") for number in range(10)]
-    listed = manifest.write(refs, tmp_path, 8)
-    step = Step(Stage("tests.ray_jobs.deadly", "Deadly", 0), ActorPool(1, 1, 1, cpus=0.5, gpus=0, threads=1), 4)
-    results = pipeline.run(listed, np.ones(10, dtype=np.bool_), SETTINGS, [step], None)
-    rows = [row for table in results for row in table.to_pylist()]
+    rows = _on_ray(tmp_path, SETTINGS, 10, Stage("tests.ray_jobs.deadly", "Deadly", 0))
     assert sorted(row["index"] for row in rows) == list(range(10))
     assert {row["index"] for row in rows if row["died"]} == set(DEADLY)
+
+
+def test_the_stages_of_a_job_start_side_by_side(two_cores, tmp_path):
+    settings = replace(SETTINGS, bundle=str(tmp_path))
+    rows = _on_ray(tmp_path, settings, 1, *(Stage("tests.ray_jobs.meeting", name, 0) for name in ("First", "Second")))
+    assert [row["video_id"] for row in rows] == ["0"]
+
+
+def test_actors_for_which_there_is_no_room_end_the_run_in_one_line():
+    class Waiting:
+        def iter_batches(self, **_):
+            raise ExecutionTimeoutError("No progress for at least 5s (timeout: 5s). Operators:\n  - Encode")
+            yield
+
+    with pytest.raises(RunError, match=r"no room for the actors.*\(No progress for at least 5s \(timeout: 5s\)\)$"):
+        next(pipeline.results(Waiting()))
