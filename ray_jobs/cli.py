@@ -22,6 +22,7 @@ from ray_jobs.embed import embed
 from ray_jobs.evaluate import evaluate
 from ray_jobs.hub import hub
 from ray_jobs.kitchen import kitchen
+from ray_jobs.mean import mean
 from ray_jobs.report import report
 from ray_jobs.score import score
 from ray_jobs.serve import serve
@@ -38,7 +39,22 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for job in (summarize, report, convert, embed, train, kitchen, evaluate, ablate, score, serve, serve_key, demo, bench):
+for job in (
+    summarize,
+    report,
+    convert,
+    embed,
+    train,
+    kitchen,
+    evaluate,
+    mean,
+    ablate,
+    score,
+    serve,
+    serve_key,
+    demo,
+    bench,
+):
     app.command(no_args_is_help=job not in (serve, demo, bench))(job)
 app.add_typer(dataset, name="dataset")
 app.add_typer(hub, name="hub")

@@ -27,11 +27,19 @@ def split_title(split: str) -> str:
 
 def figure_rows(record: Record) -> list[tuple[str, list[Mapping[str, float] | None]]]:
     """Label -> the figure (value, and low, high where it has an interval) of each split, None where it has none."""
-    splits = list(record["splits"].values())
-    told = [{**split["figures"], **split.get("kitchen", {}), **moments.rows_of(split)} for split in splits]
-    labels = {**score.LABELS, **kitchen.LABELS, **moments.labels()}
-    rows = [(label, [figures.get(name) for figures in told]) for name, label in labels.items()]
+    told = [figures_of(split) for split in record["splits"].values()]
+    rows = [(label, [figures.get(name) for figures in told]) for name, label in figure_labels().items()]
     return [(label, figures) for label, figures in rows if any(figures)]
+
+
+def figures_of(split: Record) -> dict[str, Mapping[str, float]]:
+    """Name -> figure of one split of a record."""
+    return {**split["figures"], **split.get("kitchen", {}), **moments.rows_of(split)}
+
+
+def figure_labels() -> dict[str, str]:
+    """What each of them is called, in the order of tables."""
+    return {**score.LABELS, **kitchen.LABELS, **moments.labels()}
 
 
 def paper_table(record: Record) -> str:

@@ -29,7 +29,7 @@ def write_eccv16(path, videos=5, seed=0, **changes):
     return str(path)
 
 
-def write_tvsum(path, names=("AwmHb44_ouw", "98MoyGZKHXc"), frames=60, users=20):
+def write_tvsum(path, names=("AwmHb44_ouw", "98MoyGZKHXc"), frames=60, users=20, length_s=2.5):
     """TVSum's own file: a struct of MATLAB cells, which version 7.3 stores as references to datasets."""
     rng = np.random.default_rng(0)
     marks = {name: rng.integers(1, 6, (users, frames)) for name in names}
@@ -39,7 +39,7 @@ def write_tvsum(path, names=("AwmHb44_ouw", "98MoyGZKHXc"), frames=60, users=20)
             "video": lambda name: _characters(name),
             "title": lambda name: _characters(f"How to {name}"),
             "category": lambda name: _characters("VT"),
-            "length": lambda name: [[2.5]],
+            "length": lambda name: [[length_s]],
             "nframes": lambda name: [[float(frames)]],
             "user_anno": lambda name: marks[name].astype(float),
             "gt_score": lambda name: marks[name].mean(axis=0)[None],
