@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page
 
 from clipsum.serving.refusals import RefusedError
-from tests.browser import BAD, RATIO, overflow, until
+from tests.browser import BAD, DESK, PHONE, RATIO, overflow, until
 from tests.reports.report_rows import jpeg
 from tests.serving.conftest import Open
 from tests.serving.stand_in import StandIn, row_of, whole
@@ -66,11 +66,12 @@ def test_a_file_and_a_question_give_the_player_the_summary_the_curve_and_the_cha
     assert page.evaluate("document.activeElement.id") == "result"
 
 
-def test_a_click_on_a_highlight_a_chapter_or_an_answer_leads_the_player_there(
-    open_page: Open, stand_in: StandIn, video: Path
+@pytest.mark.parametrize("size", [DESK, PHONE])
+def test_a_click_on_a_highlight_a_chapter_or_an_answer_leads_the_player_there_in_sight(
+    open_page: Open, stand_in: StandIn, video: Path, size: dict[str, int]
 ) -> None:
     stand_in.answers = [ROW]
-    page = open_page()
+    page = open_page(viewport=size)
     ask(page, video)
     page.wait_for_selector(DONE)
     places = {"#highlights .moment": 6, "#chapters li:nth-child(2) .chapter": 12, ".query .moment": 14}
@@ -79,6 +80,9 @@ def test_a_click_on_a_highlight_a_chapter_or_an_answer_leads_the_player_there(
         until_at(page, seconds)
         head = page.locator("#scores .head").evaluate("(e) => parseFloat(e.style.left)")
         assert 5 * seconds - 1 <= head <= 5 * (seconds + 5)
+        seen = page.locator("video").bounding_box()
+        assert seen
+        assert 0 <= seen["y"] <= size["height"] - seen["height"]
 
 
 def test_the_curve_is_a_slider_for_the_pointer_and_for_the_keyboard(
