@@ -11,6 +11,7 @@ help: ## this list
 setup: $(STAMP) ## a virtual environment with everything, pinned
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 setup")'
+	@echo 'Setting up $(VENV): packages are fetched and unpacked, which takes 3 to 8 minutes, once'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'
 	@touch $@
