@@ -1,3 +1,4 @@
+import functools
 import itertools
 import math
 from collections import Counter
@@ -10,6 +11,7 @@ from clipsum.datasets.kitchen.recipe import (
     CLASSES,
     FPS,
     SPLITS,
+    Split,
     Video,
     is_long_recipe,
     make_video,
@@ -21,6 +23,12 @@ from clipsum.errors import UsageError
 
 SEED = 11
 COUNT = 1500
+
+
+@functools.cache
+def first_of(split: Split) -> list[Video]:
+    """The first few videos of a split."""
+    return [make_video(split, index, SEED) for index in range(400)]
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +127,7 @@ def test_an_anchor_is_unique_in_its_video_and_hidden_slots_are_never_anchors(vid
 
 
 def test_splits_share_no_triple_but_each_long_part_takes_those_of_its_split():
-    triples = {split: {s.triple for k in range(400) for s in make_video(split, k, SEED).steps} for split in SPLITS}
+    triples = {split: {step.triple for video in first_of(split) for step in video.steps} for split in SPLITS}
     for split, found in triples.items():
         assert {triple_class(*triple) for triple in found} == CLASSES[split]
     for one, other in itertools.combinations(SPLITS, 2):
@@ -128,19 +136,19 @@ def test_splits_share_no_triple_but_each_long_part_takes_those_of_its_split():
 
 
 def test_no_recipe_of_one_split_occurs_in_another():
-    recipes = {split: {recipe_key(make_video(split, k, SEED).steps) for k in range(COUNT)} for split in SPLITS}
+    recipes = {split: {recipe_key(video.steps) for video in first_of(split)} for split in SPLITS}
     for one, other in itertools.combinations(SPLITS, 2):
         assert not recipes[one] & recipes[other]
 
 
 def test_a_recipe_itself_tells_whether_it_is_of_the_long_part_or_of_the_test_split():
-    assert all(is_long_recipe(make_video("long", index, SEED).steps) for index in range(60))
-    assert not any(is_long_recipe(make_video("test", index, SEED).steps) for index in range(400))
+    assert all(is_long_recipe(video.steps) for video in first_of("long"))
+    assert not any(is_long_recipe(video.steps) for video in first_of("test"))
 
 
 def test_every_value_is_seen_in_every_split():
     for split in SPLITS:
-        steps = [step for k in range(400) for step in make_video(split, k, SEED).steps]
+        steps = [step for video in first_of(split) for step in video.steps]
         for slot in SLOTS:
             assert {step.value(slot) for step in steps} == set(VALUES[slot])
         assert {step.amount for step in steps} == set(AMOUNTS)

@@ -10,7 +10,7 @@ from pathlib import Path
 from ray_jobs import parts
 from ray_jobs.cli import run
 
-VIDEOS = 48
+VIDEOS = 24
 SETTINGS = ("part_rows=2", "decode_batch=1", "encode_batch=1", "summarize_batch=1")
 ONE_BY_ONE = [word for setting in SETTINGS for word in ("--set", setting)]
 
@@ -35,7 +35,6 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(kitchen, bundle, tmp_
     rows = [{"video": videos[i % len(videos)], "video_id": f"v{i:03}"} for i in range(VIDEOS)]
     listing.write_text("".join(json.dumps(row) + "\n" for row in rows))
     call = ["summarize", str(listing), "--output", str(output), "--bundle", bundle, *ONE_BY_ONE]
-    (tmp_path / "tmp").mkdir()
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "ray_jobs.cli", *call],
         stdout=subprocess.PIPE,
@@ -51,8 +50,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(kitchen, bundle, tmp_
         said, complaint = process.communicate(timeout=120)
     finally:
         process.kill()
-    assert process.returncode == 130, complaint
-    assert "Traceback" not in complaint
+    assert (process.returncode, complaint) == (130, "")
     record = json.loads((output / "run.json").read_text())
     assert record["attempts"][-1]["ending"] == "interrupted"
     done = list(parts.read_rows(str(output)))

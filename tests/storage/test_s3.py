@@ -6,7 +6,7 @@ import pytest
 
 from clipsum import storage
 from clipsum.errors import ItemError, UsageError
-from clipsum.storage.s3_client import patience
+from clipsum.storage.s3_client import _client_of, patience
 from clipsum.storage.s3_ranges import SignedRanges
 from clipsum.storage.uri import split_s3
 from tests.storage.wire import Wire
@@ -179,10 +179,12 @@ def test_an_object_that_changes_while_it_is_read_is_not_mixed(s3):
 
 
 @pytest.mark.parametrize("part", ["object", "proxy"])  # the one gives 503s, the other refuses connections
-def test_a_store_that_is_busy_or_away_is_asked_again_until_it_answers(s3, disturbed, part):
+def test_a_store_that_is_busy_or_away_is_asked_again_until_it_answers(s3, disturbed, monkeypatch, part):
     storage.write_bytes(f"{s3.uri}/v", b"abc")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")  # boto3's own tries may last for seconds: ours are meant
+    _client_of.cache_clear()
     disturbed.stop(part)
-    back = threading.Timer(5.0, disturbed.start, [part])
+    back = threading.Timer(1.0, disturbed.start, [part])
     back.start()
     try:
         assert storage.read_bytes(f"{s3.uri}/v") == b"abc"
