@@ -47,18 +47,22 @@ def _score_queries(files: Sequence[str], as_json: bool) -> int:
 
     found = {}
     for video in read_query_scores(files):
-        chosen = [(best_shots(scores, len(reference)), reference) for scores, reference in video.queries.values()]
+        chosen = [(best_shots(scores), reference) for scores, reference in video.queries.values()]
         found[video.video_id] = mean_match(chosen, video.tags)
-    mean, floor = bootstrap([each.f1 for each in found.values()]), _mean([each.random_f1 for each in found.values()])
+    means = {
+        name: asdict(bootstrap([getattr(each, name) for each in found.values()]))
+        | {"random_floor": _mean([getattr(each, f"random_{name}") for each in found.values()]), "human_ceiling": None}
+        for name in ("f1", "precision", "recall")
+    }
     told = {"concept IoU": PROTOCOL}
     if as_json:
-        figure = asdict(mean) | {"random_floor": floor, "human_ceiling": None}
         per_video = [{"video_id": video_id, **asdict(figures)} for video_id, figures in found.items()]
-        shown = {"videos": len(found), "protocol": told, "figures": {"f1": figure}, "per_video": per_video}
-        print(json.dumps(shown, indent=2))
+        print(json.dumps({"videos": len(found), "protocol": told, "figures": means, "per_video": per_video}, indent=2))
         return 0
     rows = [(video_id, f"{each.f1:.2f}", "", f"{each.random_f1:.2f}", _DASH) for video_id, each in found.items()]
-    rows.append(("Concept IoU, F1", f"{mean.value:.2f}", f"{mean.low:.2f} to {mean.high:.2f}", f"{floor:.2f}", _DASH))
+    for name, label in (("f1", "F1"), ("precision", "precision"), ("recall", "recall")):
+        value, low, high, floor = (f"{means[name][key]:.2f}" for key in ("value", "low", "high", "random_floor"))
+        rows.append((f"Concept IoU, {label}", value, f"{low} to {high}", floor, _DASH))
     print_figures(f"{len(found):,} videos", ("mean", "95 % interval", "random", "human"), rows, told)
     return 0
 

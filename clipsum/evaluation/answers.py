@@ -13,17 +13,26 @@ from clipsum.metrics.concept_iou import PROTOCOL, QueryFigures, best_shots, mean
 from clipsum.metrics.frames import Figure
 from clipsum.metrics.seconds import per_second
 
-NAME, LABEL = "qfvs.f1", "QFVS: concept IoU, F1"
-__all__ = ["LABEL", "NAME", "PROTOCOL", "answer_figures"]
+LABELS = {
+    "qfvs.f1": "QFVS: concept IoU, F1",
+    "qfvs.precision": "QFVS: concept IoU, precision",
+    "qfvs.recall": "QFVS: concept IoU, recall",
+}
+__all__ = ["LABELS", "PROTOCOL", "answer_figures"]
 
 
 def answer_figures(cases: Sequence[Case]) -> tuple[int, dict[str, tuple[Estimate, Figure]]]:
-    """How many videos have tagged shots and scores for their queries, and the figure over them; none of no video."""
+    """How many videos have tagged shots and scores for their queries, and the figures over them; none of no video."""
     found = [figures for figures in map(_of_video, cases) if figures is not None]
     if not found:
         return 0, {}
-    estimate, floor = bootstrap([each.f1 for each in found]), float(np.mean([each.random_f1 for each in found]))
-    return len(found), {NAME: (estimate, Figure(estimate.value, floor, None))}
+    return len(found), {name: _figure(found, name.removeprefix("qfvs.")) for name in LABELS}
+
+
+def _figure(found: Sequence[QueryFigures], name: str) -> tuple[Estimate, Figure]:
+    estimate = bootstrap([getattr(each, name) for each in found])
+    floor = float(np.mean([getattr(each, f"random_{name}") for each in found]))
+    return estimate, Figure(estimate.value, floor, None)
 
 
 def _of_video(case: Case) -> QueryFigures | None:
@@ -37,5 +46,5 @@ def _of_video(case: Case) -> QueryFigures | None:
         if reference and len(scores.get(query.text, ())):
             shot_of = np.asarray(case.frame_times_s) / shots.shot_s
             of_shots = per_second(shot_of, np.asarray(scores[query.text], float), len(shots.tags))
-            pairs.append((best_shots(of_shots, len(reference)), reference))
+            pairs.append((best_shots(of_shots), reference))
     return mean_match(pairs, shots.tags) if pairs else None

@@ -133,13 +133,14 @@ def labels() -> dict[str, str]:
     """What `rows_of` gives, each figure followed by its floor and its ceiling."""
     own = {f"{key}.{name}": f"{NAMES[key]}: {label}" for key in NAMES for name, label in _OWN.items()}
     parts = (("", ""), (FLOOR, ", random scores"), (CEILING, ", people of each other"))
-    every = LABELS | own | {answers.NAME: answers.LABEL, VT_CLIPSCORE: "VT-CLIPScore, by this bundle's CLIP"}
+    every = LABELS | own | answers.LABELS | {VT_CLIPSCORE: "VT-CLIPScore, by this bundle's CLIP"}
     return {prefix + name: f"{label}{more}" for name, label in every.items() for prefix, more in parts}
 
 
 def protocol(names: Collection[str]) -> dict[str, str]:
     """How the figures of these names are measured."""
-    lines = {answers.NAME: ("QFVS", answers.PROTOCOL), VT_CLIPSCORE: ("VT-CLIPScore", agreement.PROTOCOL)}
+    lines = dict.fromkeys(answers.LABELS, ("QFVS", answers.PROTOCOL))
+    lines |= {VT_CLIPSCORE: ("VT-CLIPScore", agreement.PROTOCOL)}
     apart = dict(line for name, line in lines.items() if name in names)
     if set(names) <= lines.keys():
         return apart

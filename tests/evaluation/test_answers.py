@@ -11,7 +11,7 @@ from clipsum.records import Asked
 from tests.evaluation.test_evaluate import FACTS
 from tests.evaluation.toy import case_of
 
-SHOTS = 40
+SHOTS = 200  # of which a summary has 4
 TIMES_S = np.arange(1.0, 5 * SHOTS, 2.5)  # two frames in each shot of 5 s
 
 
@@ -27,14 +27,16 @@ def _case(index, right):
     return case_of(index, reference="", marks=marks, frame_times_s=TIMES_S, frame_scores=TIMES_S, asked=asked)
 
 
-@pytest.mark.parametrize(("right", "f1"), [(True, 100), (False, 0)])
-def test_shots_that_answer_the_queries_score_100_and_others_nothing(right, f1):
+@pytest.mark.parametrize(("right", "precision", "recall"), [(True, 50, 100), (False, 0, 0)])
+def test_the_best_2_percent_of_the_shots_answer_a_query_however_many_people_chose(right, precision, recall):
+    """Four shots for each query, three of which answer the one, and one the other."""
     record = compose(evaluate([_case(index, right) for index in range(2)], draws=20), FACTS)
-    figure = record["splits"]["test"]["moments"]["figures"]["qfvs.f1"]
-    assert figure["value"] == pytest.approx(f1)
-    assert 0 < figure["random_floor"] < 30
+    figures = record["splits"]["test"]["moments"]["figures"]
+    assert figures["qfvs.precision"]["value"] == pytest.approx(precision)
+    assert figures["qfvs.recall"]["value"] == pytest.approx(recall)
+    assert 0 < figures["qfvs.f1"]["random_floor"] < 30
     assert record["splits"]["test"]["videos"] == 2
     rows = dict(figure_rows(record))
     assert "QFVS: concept IoU, F1" in rows
     assert "QFVS: concept IoU, F1, random scores" in rows
-    assert "as many as the reference has" in record["protocol"]["QFVS"]
+    assert "the 2% of the video's shots" in record["protocol"]["QFVS"]

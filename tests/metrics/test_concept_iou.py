@@ -41,10 +41,10 @@ def test_nothing_in_common_is_0_not_a_division_by_zero():
 
 def test_the_random_floor_is_seeded_and_below_the_summary_itself():
     tags = np.random.default_rng(1).random((200, 12)) < 0.2
-    floor = random_floor([1, 5, 9, 70], tags)
-    assert floor == random_floor([1, 5, 9, 70], tags)
+    floor = random_floor([1, 5, 9, 70], tags, 4)
+    assert floor == random_floor([1, 5, 9, 70], tags, 4)
     assert 0 < floor.f1 < 60
-    assert floor != random_floor([1, 5, 9, 70], tags, seed=1)
+    assert floor != random_floor([1, 5, 9, 70], tags, 4, seed=1)
 
 
 @pytest.mark.parametrize("shots", [[], [1, 1], [5], [-1]])

@@ -86,8 +86,8 @@ def test_answers_to_queries_are_scored_by_the_concepts_of_their_shots(tmp_path, 
     call = ["score", "--frames", str(tmp_path / "a.h5"), "--protocol", "qfvs"]
     assert run([*call, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [video["f1"] for video in found["per_video"]] == [100, 0]
-    assert (found["figures"]["f1"]["value"], found["figures"]["f1"]["human_ceiling"]) == (50, None)
+    assert [(video["precision"], video["recall"]) for video in found["per_video"]] == [(100, 50), (0, 0)]
+    assert (found["figures"]["precision"]["value"], found["figures"]["f1"]["human_ceiling"]) == (50, None)
     assert 0 < found["figures"]["f1"]["random_floor"] < 100
     assert run(call) == 0
     assert "Concept IoU, F1" in capsys.readouterr().out
