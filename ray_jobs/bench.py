@@ -16,7 +16,7 @@ from rich.table import Table
 from clipsum import storage
 from clipsum.bench.lines import Line
 from clipsum.config import DEFAULT_BUNDLE
-from clipsum.errors import one_of
+from clipsum.errors import ItemError, UsageError, one_of
 
 TARGETS = ("S1", "S2", "S3", "S4", "S5", "S6", "S8", "S9", "S10")
 
@@ -27,6 +27,12 @@ def bench(
     ] = None,
     s3: Annotated[
         str | None, typer.Option(metavar="S3://BUCKET/PREFIX", help="Measure S1 and S3 from there too.")
+    ] = None,
+    video: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", exists=True, dir_okay=False, help="Measure S1 to S3 on this, not on a made video."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keeps the sample videos and bench.json for the next time.")
@@ -43,7 +49,7 @@ def bench(
         folder = output or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         lines = []
-        for line in _measure(chosen, folder, s3, videos, bundle, rounds, address):
+        for line in _measure(chosen, folder, video, s3, videos, bundle, rounds, address):
             lines.append(line)
             (folder / "bench.json").write_text(json.dumps([asdict(each) for each in lines], indent=1))
             console.print(f"{line.verdict} {line.target} {line.what}: {line.ratio_text} ({line.limit})")
@@ -58,13 +64,20 @@ def _known(target: str) -> str:
 
 
 def _measure(
-    chosen: set[str], folder: Path, s3: str | None, videos: int, bundle: str, rounds: int, address: str | None
+    chosen: set[str],
+    folder: Path,
+    video: Path | None,
+    s3: str | None,
+    videos: int,
+    bundle: str,
+    rounds: int,
+    address: str | None,
 ) -> Iterator[Line]:
     if chosen & {"S1", "S2", "S3"}:
         from clipsum.bench.decode import decode_lines
         from clipsum.bench.sample_video import write_sample
 
-        sample = write_sample(folder / "sample-720p-5min.mp4")
+        sample = _decodable(video) if video else write_sample(folder / "sample-720p-5min.mp4")
         yield from (line for line in decode_lines(sample, _uploaded(sample, s3), rounds) if line.target in chosen)
     if chosen & {"S4", "S5"}:
         from clipsum.bench.encode import encode_lines
@@ -86,6 +99,16 @@ def _measure(
         from ray_jobs.bench_serve import serve_lines
 
         yield from serve_lines(folder, bundle, rounds, address)
+
+
+def _decodable(video: Path) -> Path:
+    from clipsum.bench.decode import ours
+
+    try:
+        ours(str(video), "auto")
+    except ItemError as error:
+        raise UsageError(f"--video '{video}' cannot be measured, {error.reason}: {error.detail}") from error
+    return video
 
 
 def _uploaded(sample: Path, prefix: str | None) -> str | None:

@@ -129,6 +129,17 @@ def test_every_target_that_can_be_named_is_measured(monkeypatch, tmp_path):
     monkeypatch.setattr("clipsum.bench.sample_video.write_sample", lambda path: path)
     for target in bench.TARGETS:
         asked.clear()
-        list(bench._measure({target}, tmp_path, None, 1, "kitchen-tiny", 1, None))
+        list(bench._measure({target}, tmp_path, None, None, 1, "kitchen-tiny", 1, None))
         assert len(asked) == 1, target
     assert {"S1", "S2", "S3", "S4", "S6", "S8", "S9", "S10"} <= set(bench.TARGETS)
+
+
+def test_decoding_is_measured_on_the_video_that_is_named(sample, tmp_path, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr("clipsum.bench.decode.decode_lines", lambda path, *_: asked.append(path) or [])
+    assert run(["bench", "S1", "--video", str(sample)]) == 0
+    assert asked == [sample]
+    (tmp_path / "words.mp4").write_text("no video")
+    assert run(["bench", "S1", "--video", str(tmp_path / "words.mp4")]) == 2
+    assert "words.mp4' cannot be measured, not_a_video: " in capsys.readouterr().err
+    assert run(["bench", "S1", "--video", str(tmp_path / "none.mp4")]) == 2
