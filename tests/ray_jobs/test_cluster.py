@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from clipsum import storage
 from ray_jobs import parts
-from tests.s3_server import REPOSITORY
+from tests.s3_server import REPOSITORY, SwiftServer
 
 RAY = REPOSITORY / ".venv/bin/ray"
 
@@ -28,9 +29,11 @@ def _runs(pid: int) -> bool:
 
 
 class Cluster:
-    def __init__(self, folder: Path) -> None:
+    """Its machines, and so the actors on them, have `environment`."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder, self.port, self.jobs_port = folder, _free_port(), _free_port()
-        names = {"PORT": self.port, "DASHBOARD_PORT": self.jobs_port, "FOLDER": folder, "CPUS": 2}
+        names = {"PORT": self.port, "DASHBOARD_PORT": self.jobs_port, "FOLDER": folder, "CPUS": 2, **environment}
         names["RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"] = 2  # nothing is at work when the test stops it
         self.environment = {**os.environ, **{name: str(value) for name, value in names.items()}}
 
@@ -43,9 +46,9 @@ class Cluster:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
+def cluster(s3_server: SwiftServer) -> Iterator[Cluster]:
     folder = Path(f"/tmp/clipsum-test-{os.getpid()}")  # Ray's socket names must stay short
-    made = Cluster(folder)
+    made = Cluster(folder, s3_server.environment)
     started = made.script("start")
     try:
         assert started.returncode == 0, started.stderr
@@ -55,12 +58,14 @@ def cluster() -> Iterator[Cluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_a_job_submitted_with_the_working_directory_writes_its_rows(cluster, kitchen, bundle, tmp_path):
-    call = f"python -m ray_jobs.summarize {kitchen} --output {tmp_path / 'out'} --bundle {bundle}"
+def test_a_job_submitted_with_the_working_directory_summarises_an_archive_on_s3_to_s3(cluster, kitchen, bundle, s3):
+    for path in kitchen.iterdir():
+        storage.upload(path, f"{s3.uri}/archive/{path.name}")
+    call = f"python -m ray_jobs.summarize {s3.uri}/archive/ --output {s3.uri}/out --bundle {bundle}"
     submit = [str(RAY), "job", "submit", "--address", f"http://127.0.0.1:{cluster.jobs_port}", "--working-dir", "."]
     done = subprocess.run([*submit, "--", *call.split()], cwd=REPOSITORY, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
-    rows = list(parts.read_rows(str(tmp_path / "out")))
+    rows = list(parts.read_rows(f"{s3.uri}/out"))
     assert [row["status"] for row in rows] == ["ok"] * 3
     assert "3 summarised of 3" in done.stdout
 
