@@ -1,4 +1,4 @@
-"""The stand-in service anew for each test, a browser, and a page that may load nothing but its own."""
+"""A clock to set, the stand-in service anew for each test, a browser, and a page that may load nothing but its own."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +13,20 @@ from tests.serving.stand_in import StandIn, served
 
 LENGTH_S, FPS = 20, 10
 Open = Callable[..., Page]
+
+
+class Clock:
+    """Tells the `now` that a test sets."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture(scope="session")

@@ -12,18 +12,6 @@ from clipsum.serving.refusals import refused_reason
 REQUEST = {"uri": "s3://videos/a.mp4", "webhook": "https://app.example/done"}
 
 
-class Clock:
-    now = 1_000_000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def store(tmp_path, clock):
     return JobStore(str(tmp_path / "jobs"), keep_s=1e6, clock=clock)

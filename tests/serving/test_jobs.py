@@ -21,18 +21,6 @@ from clipsum.serving.refusals import RefusedError, refused_reason
 REQUEST = {"uri": "s3://videos/a.mp4"}
 
 
-class Clock:
-    now = 1_000_000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def store(tmp_path, clock):
     return JobStore(str(tmp_path / "new" / "jobs"), lease_s=60, keep_s=3600, clock=clock)

@@ -11,13 +11,6 @@ from clipsum.serving.keys import KeyRing, TokenBucket
 from clipsum.serving.refusals import RefusedError
 
 
-class Clock:
-    now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
 def refusal(ring, header, scope="summarize"):
     with pytest.raises(RefusedError) as caught:
         ring.admit(header, scope)
@@ -64,8 +57,8 @@ def test_a_key_does_what_its_scopes_say():
     assert "admin" not in keys.new_key("app")[1].scopes
 
 
-def test_a_key_has_its_rate_and_is_told_when_to_come_again():
-    clock, (secret, key), (other, second) = Clock(), keys.new_key("app"), keys.new_key("other")
+def test_a_key_has_its_rate_and_is_told_when_to_come_again(clock):
+    (secret, key), (other, second) = keys.new_key("app"), keys.new_key("other")
     ring = KeyRing([key.model_copy(update={"per_minute": 30, "burst": 3}), second], clock=clock)
     for _ in range(3):
         ring.admit(f"Bearer {secret}", "summarize")
@@ -78,9 +71,8 @@ def test_a_key_has_its_rate_and_is_told_when_to_come_again():
     ring.admit(f"Bearer {secret}", "summarize")
 
 
-def test_processes_share_a_rate():
-    clock, admitted = Clock(), 0
-    secret, key = keys.new_key("app")
+def test_processes_share_a_rate(clock):
+    admitted, (secret, key) = 0, keys.new_key("app")
     rings = [KeyRing([key.model_copy(update={"burst": 4})], processes=4, clock=clock) for _ in range(4)]
     for _ in range(600):  # a minute, with 40 requests a second
         clock.now += 0.1
@@ -93,8 +85,7 @@ def test_processes_share_a_rate():
     assert 58 <= admitted <= 64
 
 
-def test_a_process_that_is_left_alone_grants_the_whole_rate():
-    clock = Clock()
+def test_a_process_that_is_left_alone_grants_the_whole_rate(clock):
     secret, key = keys.new_key("app")
     ring = KeyRing([key.model_copy(update={"per_minute": 60, "burst": 4})], processes=4, clock=clock)
 
@@ -119,8 +110,7 @@ def test_a_process_that_is_left_alone_grants_the_whole_rate():
     assert 15 <= admitted(60) <= 16
 
 
-def test_a_bucket_holds_no_more_than_its_burst_however_long_it_waits():
-    clock = Clock()
+def test_a_bucket_holds_no_more_than_its_burst_however_long_it_waits(clock):
     bucket = TokenBucket(1.0, 2, clock)
     clock.now += 1e6
     assert [bucket.take() for _ in range(3)] == [0.0, 0.0, 1.0]

@@ -9,15 +9,7 @@ from clipsum.serving.limits import Admission, Deadline
 from clipsum.serving.refusals import RefusedError
 
 
-class Clock:
-    now = 5.0
-
-    def __call__(self):
-        return self.now
-
-
-def test_a_deadline_ends_in_a_timeout_and_crosses_processes_as_what_is_left():
-    clock = Clock()
+def test_a_deadline_ends_in_a_timeout_and_crosses_processes_as_what_is_left(clock):
     deadline = Deadline(10, clock)
     clock.now += 7
     assert deadline.left_s == 3

@@ -143,45 +143,24 @@ def test_a_busy_service_costs_no_attempt_and_no_other_job_is_begun_until_it_says
     assert run(scene()).begun == 1
 
 
-def test_a_claim_that_comes_when_its_worker_has_gone_is_given_back(tmp_path: Path, monkeypatch):
-    claiming, go = threading.Event(), threading.Event()
-    real = JobStore.claim
+@pytest.mark.parametrize("name", ["claim", "renew"])
+def test_a_claim_or_a_renewal_on_its_way_when_a_worker_goes_keeps_the_job_from_nobody(
+    tmp_path: Path, monkeypatch, name
+):
+    on_its_way, go = threading.Event(), threading.Event()
+    real = getattr(JobStore, name)
 
-    def slow(store, worker):
-        claiming.set()
+    def slow(*arguments):
+        on_its_way.set()
         assert go.wait(10)
-        return real(store, worker)
-
-    async def scene():
-        bench = Bench(tmp_path)
-        job = bench.jobs.submit(ASKED)
-        monkeypatch.setattr(JobStore, "claim", slow)
-        worker = bench.worker()
-        await asyncio.to_thread(claiming.wait, 10)
-        worker.cancel()
-        go.set()
-        await asyncio.wait([worker])
-        return bench.jobs.read(job)
-
-    job = run(scene())
-    assert (job["state"], job["attempt"]) == ("waiting", 0)
-
-
-def test_a_renewal_on_its_way_when_a_worker_goes_keeps_the_job_from_nobody(tmp_path: Path, monkeypatch):
-    renewing, go = threading.Event(), threading.Event()
-    real = JobStore.renew
-
-    def slow(store, lease, stage=None):
-        renewing.set()
-        assert go.wait(10)
-        return real(store, lease, stage)
+        return real(*arguments)
 
     async def scene():
         bench = Bench(tmp_path, lease_s=1.0)
         job = bench.jobs.submit(ASKED)
-        monkeypatch.setattr(JobStore, "renew", slow)
+        monkeypatch.setattr(JobStore, name, slow)
         worker = bench.worker()
-        await asyncio.to_thread(renewing.wait, 10)
+        await asyncio.to_thread(on_its_way.wait, 10)
         worker.cancel()
         go.set()
         await asyncio.wait([worker])
