@@ -2,7 +2,8 @@
 
 A sampled frame has no time in their files. Second k shows what people said of the frame that lies (k + 1/2) / duration
 of the way through the video, by the length and the number of frames that the dataset states. The HDF5 files that the
-field shares state no length: there it is that of the video itself. OVP and YouTube are there in these files alone.
+field shares state no length: there it is that of the video itself; their shots come along, as published figures are
+taken over those. OVP and YouTube are there in these files alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -78,6 +79,7 @@ def _read(dataset: Dataset, place: str) -> dict[str, Opinions]:
                 video.user_summary.astype(np.float64),
                 None,
                 are_choices=True,
+                shot_starts=np.cumsum(video.shot_lengths) - video.shot_lengths,
             )
             for video in read_summarization_h5(place, dataset, f"--{dataset}")
         }
@@ -114,6 +116,8 @@ def _annotated(video: Opinions, dataset: Dataset, split: Split) -> Annotated:
     marks = ("vsum_onehot", scores > 0) if video.are_choices else ("importance", scores)
     said = marks[1].astype(int).tolist()
     more: dict[str, Any] = {**own, "duration": video.duration_s, marks[0]: said}
+    if video.shot_starts is not None:
+        more["shot_starts_s"] = np.round(video.shot_starts / frames * video.duration_s, 3).tolist()
     return Annotated(video.video_id, split, more=more)
 
 

@@ -4,20 +4,22 @@ A annotators, N seconds, T frames. Read from the manifest that the videos were l
 `importance` (A, N) of 1 to 5 (the toy kitchen), or `vsum_onehot` (A, N) of 0 and 1 at 1 fps (VideoXum);
 `queries` [{"query", "segments": [[start_s, end_s], …]}]: without a segment nothing in the video answers it.
 `shot_tags`, a list of concepts for each shot of `shot_s` seconds (QFVS), to compare the shots that answer a query by.
+`shot_starts_s`, where a benchmark's published shots begin, the first at 0, for what is chosen shot by shot.
 `benchmark` "tvsum" or "summe": its papers' own protocol measures the scores; VideoXum's does where there is none.
 Bound: the marks of every video, A * N bytes each, and, while it is read, the manifest itself.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsum import storage
-from clipsum.errors import ItemError, UsageError
+from clipsum.errors import ItemError, UsageError, refused
 
 SCALE = 1, 5  # of `importance`, TVSum's
 Benchmark = Literal["tvsum", "summe"]
@@ -72,6 +74,7 @@ class Marks:
     queries: tuple[AskedQuery, ...] = ()
     benchmark: Benchmark | None = None
     shots: TaggedShots | None = None
+    shot_starts_s: tuple[float, ...] | None = None
 
     def __repr__(self) -> str:
         shape = None if self.importance is None else self.importance.shape
@@ -96,7 +99,7 @@ def read_marks(place: str, may_be_none: bool = False) -> dict[str, Marks]:
     try:
         lines = storage.read_bytes(place).splitlines()
     except ItemError as error:
-        raise UsageError(f"marks '{place}' cannot be read: {error.detail}") from error
+        raise refused(f"marks '{place}' cannot be read", error) from error
     found: dict[str, Marks] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -122,10 +125,21 @@ def _marks(row: Mapping[str, Any]) -> Marks:
     if benchmark not in (None, *get_args(Benchmark)):
         raise ValueError(f"benchmark is '{benchmark}', expected one of: {', '.join(get_args(Benchmark))}")
     if (given := row.get("importance")) is not None:
-        return Marks(_importance(given, "importance", *SCALE), *SCALE, queries, benchmark)
+        own = Marks(_importance(given, "importance", *SCALE), *SCALE, queries, benchmark)
+        return replace(own, shot_starts_s=_starts(row))
     if (chosen := row.get("vsum_onehot")) is not None:
-        return Marks(_importance(chosen, "vsum_onehot", 0, 1), 0, 1, queries, benchmark)
+        own = Marks(_importance(chosen, "vsum_onehot", 0, 1), 0, 1, queries, benchmark)
+        return replace(own, shot_starts_s=_starts(row))
     return Marks(queries=queries, shots=_tagged(row))
+
+
+def _starts(row: Mapping[str, Any]) -> tuple[float, ...] | None:
+    if (given := row.get("shot_starts_s")) is None:
+        return None
+    starts_s = tuple(map(float, given))
+    if not starts_s or starts_s[0] != 0 or any(later <= sooner for sooner, later in pairwise(starts_s)):
+        raise ValueError("shot_starts_s do not rise from 0: give the time in seconds at which each shot begins")
+    return starts_s
 
 
 def _tagged(row: Mapping[str, Any]) -> TaggedShots | None:

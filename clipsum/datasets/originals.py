@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from clipsum import storage
 from clipsum.datasets.hdf5 import open_hdf5, text_of
-from clipsum.errors import ItemError, UsageError
+from clipsum.errors import ItemError, UsageError, refused
 
 TVSUM, SUMME = "--tvsum", "--summe"
 
@@ -25,7 +25,8 @@ TVSUM, SUMME = "--tvsum", "--summe"
 class Opinions:
     """What people said of a video: user_scores (U, N); where `are_choices`, above 0 where a person chose the frame.
 
-    `duration_s`: None where the file does not tell.
+    `duration_s`: None where the file does not tell. `shot_starts`: the frames at which its shots begin, the first 0,
+    where the file has shots.
     """
 
     video_id: str
@@ -34,6 +35,7 @@ class Opinions:
     title: str = ""
     category: str = ""
     are_choices: bool = False
+    shot_starts: NDArray[np.intp] | None = None
 
     def __repr__(self) -> str:
         return f"Opinions({self.video_id!r}, user_scores={self.user_scores.shape})"
@@ -59,7 +61,7 @@ def read_summe(folder: str) -> list[Opinions]:
         places = sorted(found.uri for found in storage.list_files(folder) if storage.suffix(found.uri) == ".mat")
         files = {place: storage.read_bytes(place) for place in places}
     except ItemError as error:
-        raise UsageError(f"{SUMME} '{folder}' cannot be read: {error.detail}") from error
+        raise refused(f"{SUMME} '{folder}' cannot be read", error) from error
     if not files:
         raise UsageError(f"{SUMME} '{folder}' has no .mat file: give SumMe's folder GT")
     return [_summe(place, content) for place, content in files.items()]

@@ -33,7 +33,8 @@ class Seconds:
 class SplitResult:
     """A split: its scored cases (N), the scores of each (name -> (N,)), and the figures made of them.
 
-    `moments`: the figures of frame scores, over the `marked` cases that people marked.
+    `moments`: the figures of frame scores, over the `marked` cases that people marked; `published_shots`: some of them
+    over the shots that a benchmark's file has.
     """
 
     split: str
@@ -46,6 +47,7 @@ class SplitResult:
     seconds: Mapping[str, Seconds]
     moments: Moments = field(default_factory=dict)
     marked: int = 0
+    published_shots: bool = False
 
     def __repr__(self) -> str:
         return f"SplitResult({self.split!r}, n={len(self.cases)}, {RANKED_BY} {self.figures.get(RANKED_BY)})"
@@ -108,6 +110,7 @@ def _result(split: str, cases: Sequence[Case], java: bool, draws: int) -> SplitR
         seconds=_seconds(cases),
         moments=moments,
         marked=marked,
+        published_shots=any(case.marks is not None and case.marks.shot_starts_s is not None for case in cases),
     )
 
 

@@ -1,8 +1,9 @@
 """How well scores of frames agree with what people marked, second by second: figures, random floor, human ceiling.
 
 A benchmark has the figures that its papers print, under its own name: TVSum the mean of the people's F1 and SumMe the
-best, over shots of the embeddings by kernel temporal segmentation. All else has those of VideoXum's protocol, where a
-person of the 1 to 5 kind chose the 15 % of the seconds that they gave most; who marked 0 or 1 chose what is 1.
+best, over the published shots, or those of the embeddings by kernel temporal segmentation. All else has those of
+VideoXum's protocol, where a person of the 1 to 5 kind chose the 15 % of the seconds that they gave most; who marked 0
+or 1 chose what is 1.
 A annotators, N seconds, T frames, S shots.
 """
 
@@ -51,7 +52,7 @@ Moments = Mapping[str, tuple[Estimate, Figure]]
 def scored_seconds(case: Case) -> ScoredVideo | None:
     """The case second by second: each has the score of the nearest frame. None where scores or marks are lacking.
 
-    Its shots are there where it is of a benchmark and the shots of its frames are known.
+    Its shots are there where it is of a benchmark: the published ones, else those of its frames, where they are known.
     """
     importance = None if case.marks is None else case.marks.importance
     if case.marks is None or importance is None or not len(case.frame_scores):
@@ -59,12 +60,19 @@ def scored_seconds(case: Case) -> ScoredVideo | None:
     middles_s = np.arange(importance.shape[1]) + 0.5
     nearest = np.abs(np.subtract.outer(middles_s, np.asarray(case.frame_times_s))).argmin(axis=1)
     given, shots = importance.astype(np.float64), None
-    if case.marks.benchmark is not None and case.shot_starts is not None:
+    if case.marks.benchmark is not None and case.marks.shot_starts_s is not None:
+        shots = _counted(np.searchsorted(case.marks.shot_starts_s[1:], middles_s, side="right"))
+    elif case.marks.benchmark is not None and case.shot_starts is not None:
         starts = _starts(case, importance.shape[1])
-        counts = np.bincount(np.searchsorted(starts[1:], nearest, side="right"))
-        shots = counts[counts > 0].astype(np.intp)
+        shots = _counted(np.searchsorted(starts[1:], nearest, side="right"))
     scores = np.asarray(case.frame_scores, np.float64)[nearest]
     return ScoredVideo(case.video_id, scores, shots, _chosen(case.marks, given, shots), given)
+
+
+def _counted(shot_of: NDArray[np.intp]) -> NDArray[np.intp]:
+    """How many seconds each shot has, of the shot that each second (N,) is in; one without any is left out."""
+    counts = np.bincount(shot_of)
+    return counts[counts > 0].astype(np.intp)
 
 
 def _starts(case: Case, seconds: int) -> NDArray[np.intp]:
@@ -137,8 +145,8 @@ def labels() -> dict[str, str]:
     return {prefix + name: f"{label}{more}" for name, label in every.items() for prefix, more in parts}
 
 
-def protocol(names: Collection[str]) -> dict[str, str]:
-    """How the figures of these names are measured."""
+def protocol(names: Collection[str], published_shots: bool = False) -> dict[str, str]:
+    """How the figures of these names are measured; `published_shots`: over those, where a video has some."""
     lines = dict.fromkeys(answers.LABELS, ("QFVS", answers.PROTOCOL))
     lines |= {VT_CLIPSCORE: ("VT-CLIPScore", agreement.PROTOCOL)}
     apart = dict(line for name, line in lines.items() if name in names)
@@ -154,20 +162,21 @@ def protocol(names: Collection[str]) -> dict[str, str]:
     }
     for benchmark, title in NAMES.items():
         if any(name.startswith(f"{benchmark}.") for name in names):
-            said[title] = _benchmark_protocol(benchmark, f"{benchmark}.{HEADLINE[benchmark]}" in names)
+            said[title] = _benchmark_protocol(benchmark, f"{benchmark}.{HEADLINE[benchmark]}" in names, published_shots)
     return said | apart
 
 
-def _benchmark_protocol(benchmark: Benchmark, has_shots: bool) -> str:
+def _benchmark_protocol(benchmark: Benchmark, has_shots: bool, published_shots: bool) -> str:
     people = {
         "tvsum": "a person who gave 1 to 5 chose the shots that a knapsack keeps of that; F1 is the mean of people; "
         "where people chose 0 or 1 alone, τ and ρ are with that",
         "summe": f"F1 is that of the best person; {CHOICES_ALONE}",
     }
-    shots = (
-        "shots by kernel temporal segmentation of these embeddings, cut evenly where they are longer than the budget, "
-        "0/1 knapsack over their mean scores"
+    own = "shots by kernel temporal segmentation of these embeddings, cut evenly where they are longer than the budget"
+    published = "the published shots, to the second; of a video without any " if published_shots else ""
+    shots = f"{published}{own}; 0/1 knapsack over their mean scores"
+    lacking = (
+        "no F1, since a run over videos keeps no shots, and the marks hold none: evaluate what clipsum embed wrote"
     )
-    lacking = "no F1, since a run over videos keeps no shots: evaluate what clipsum embed wrote"
     selection = f"{shots}, at most {BUDGET:.0%} of the seconds" if has_shots else lacking
     return f"{selection}; {people[benchmark]}; τ and ρ with each person, mean of people"

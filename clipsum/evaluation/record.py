@@ -18,7 +18,8 @@ def compose(results: Sequence[SplitResult], facts: Mapping[str, Any]) -> dict[st
     """The whole record. `facts`: what is not of a split: bundle, data, generation, parameters, memory, failures."""
     names = [name for result in results for name in result.figures]
     told = protocol(names) | (kitchen.PROTOCOL if any(result.kitchen for result in results) else {})
-    told |= moments.protocol(measured) if (measured := {name for result in results for name in result.moments}) else {}
+    if measured := {name for result in results for name in result.moments}:
+        told |= moments.protocol(measured, any(result.published_shots for result in results))
     return {
         "schema_version": SCHEMA_VERSION,
         **facts,

@@ -74,6 +74,7 @@ def test_the_kitchens_manifest_gives_ten_annotators_and_three_queries(tmp_path):
         ({"video_id": "a", "importance": [[1, 2], [1]]}, "line 1: "),
         ({"video_id": "a", "importance": [1, 2]}, r"importance is \(2,\): give a row of one number a second"),
         ({"video_id": "a", "importance": [[0, 9]]}, "importance has 0 to 9, expected 1 to 5"),
+        ({"video_id": "a", "importance": [[1, 2]], "shot_starts_s": [0, 2, 2]}, "shot_starts_s do not rise from 0"),
         ({"video_id": "a", "vsum_onehot": [[0, 2]]}, "vsum_onehot has 0 to 2, expected 0 to 1"),
         ({"video_id": "a", "queries": [{"query": "x"}]}, "line 1: it has no 'segments'"),
         ({"video_id": "a"}, "hold none: give lines with video_id"),

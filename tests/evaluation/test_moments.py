@@ -104,6 +104,18 @@ def test_a_benchmark_whose_shots_are_not_known_has_no_f1_and_says_so():
     assert "no F1, since a run over videos keeps no shots" in record["protocol"]["TVSum"]
 
 
+def test_the_published_shots_are_taken_where_a_benchmark_brings_them_and_a_run_over_videos_has_its_f1_too():
+    one = np.repeat([1, 2, 3, 4, 1, 2, 3, 4, 1, 5], 4)
+    starts_s = tuple(range(0, SECONDS, 4))
+    for shots in (None, [1, 2, 3]):
+        case = _benchmark("tvsum", [one], scores=one / 5, shots=shots)
+        case = replace(case, marks=replace(case.marks, shot_starts_s=starts_s))
+        assert scored_seconds(case).shot_lengths.tolist() == [4] * 10
+        record = compose(evaluate([case], draws=20), FACTS)
+        assert record["splits"]["test"]["moments"]["figures"]["tvsum.f1_mean"]["value"] == pytest.approx(100)
+        assert record["protocol"]["TVSum"].startswith("the published shots")
+
+
 def test_cases_without_scores_or_without_marks_have_no_such_figures():
     assert moment_figures([replace(_case(0, TRUTH), marks=None), replace(_case(1, TRUTH), frame_scores=())]) == (0, {})
     (result,) = evaluate([case_of(0), case_of(1)], draws=20)

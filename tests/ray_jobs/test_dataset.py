@@ -106,6 +106,8 @@ def test_a_file_in_the_fields_layout_and_others_beside_it_become_manifests_of_th
             assert row["duration"] == pytest.approx(container.duration / 1e6, abs=0.1)
         assert len(row["vsum_onehot"][0]) == int(np.ceil(row["duration"]))
     marks = read_marks(str(tmp_path / "a.jsonl"))
+    shots_s = np.array(marks["tvsum_video_2"].shot_starts_s) / rows["tvsum_video_2"]["duration"]
+    assert shots_s == pytest.approx([0, 0.3, 0.6], abs=1e-3)  # change_points at frames 30 and 60 of 100
     assert (marks["tvsum_video_2"].benchmark, marks["ovp_video_1"].benchmark) == ("tvsum", None)
     assert "ovp_video_2" in (tmp_path / "a.missing.jsonl").read_text()
 
