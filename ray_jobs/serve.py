@@ -27,14 +27,12 @@ def serve(
     address: Address = None,
 ) -> int:
     """Summarise by request: POST /v1/summaries, and a page at /."""
-    from ray import serve as ray_serve
-
     from ray_jobs.cluster import connected, local_of
     from ray_jobs.serve_app import build
     from ray_jobs.serve_config import ServeConfig
     from ray_jobs.serve_places import local_places, located
     from ray_jobs.serve_proxy import environment, start
-    from ray_jobs.serve_running import drain, refuse_running
+    from ray_jobs.serve_running import refuse_running, running
 
     named = [] if bundle == DEFAULT_BUNDLE else [f"bundle={bundle}"]
     loaded = located(load(ServeConfig, config, [*named, f"host={host}", *(settings or [])]))
@@ -48,15 +46,9 @@ def serve(
         refuse_running()
         signal.signal(signal.SIGTERM, lambda *_: ended.set())  # whoever ends a service so waits for it to drain
         start(host, port, loaded.deadline_s)
-        try:
-            ray_serve.run(app, name=APP, route_prefix="/")
+        with running(app, APP, loaded.drain_s):
             Console().print(f"serving {loaded.bundle} at http://{host}:{port} until Ctrl-C", highlight=False)
-            try:
-                ended.wait()
-            finally:
-                drain(APP, loaded.drain_s)
-        finally:
-            ray_serve.shutdown()
+            ended.wait()
     return 0
 
 

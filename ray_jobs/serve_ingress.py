@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from fastapi import FastAPI
 from ray.serve.handle import DeploymentHandle
 
+from clipsum.errors import ItemError
 from clipsum.serving.app import Tell, create_app
 from clipsum.serving.deliveries import Deliveries
 from clipsum.serving.keys import ApiKey, KeyRing
@@ -110,7 +111,10 @@ class Ingress:
         if asked.webhook is not None:
             if not webhook_secret(self._config):
                 raise RefusedError(403, "access_denied", "webhook: this service tells none")
-            check_host(asked.webhook, self._config.webhooks)
+            try:
+                check_host(asked.webhook, self._config.webhooks)
+            except ItemError as error:
+                raise RefusedError(403, "access_denied", "webhook: this service may not tell this address") from error
 
     async def summarize(self, video: Video, deadline: Deadline, tell: Tell | None = None) -> dict[str, Any]:
         """As `Service.summarize`."""

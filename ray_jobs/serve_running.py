@@ -1,13 +1,17 @@
 """Serve on a cluster is one for all who use it: we begin it, and so may end it, or we leave it alone."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 
 import ray
 from ray import serve
 from ray.exceptions import RayError
+from ray.serve import Application
 from ray.serve.exceptions import RayServeException
 
-from clipsum.errors import UsageError
+from clipsum.errors import RunError, UsageError, short
 
 CONTROLLER, NAMESPACE = "SERVE_CONTROLLER_ACTOR", "serve"
 ASKING_S = 10.0
@@ -24,6 +28,23 @@ def refuse_running() -> None:
         "Serve runs on this cluster already, with an address and applications of its own: "
         "use `serve deploy cluster/serve.yaml` there, or another cluster"
     )
+
+
+@contextmanager
+def running(app: Application, name: str, drain_s: float) -> Iterator[None]:
+    """Serve for as long as the context lasts, drain, and end Serve. Raises: RunError where it does not start."""
+    try:
+        try:
+            serve.run(app, name=name, route_prefix="/")
+        except RuntimeError as error:  # the replicas' own errors are in Serve's log
+            raise RunError(f"the service did not start: {short(error)}") from error
+        try:
+            yield
+        finally:
+            drain(name, drain_s)
+    finally:
+        with redirect_stdout(StringIO()):  # Ray complains of calls to Serve's controller, which end with it
+            serve.shutdown()
 
 
 def drain(app: str, within_s: float) -> None:

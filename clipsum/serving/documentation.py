@@ -19,7 +19,7 @@ _WORDS = {
     404: "There is no such thing",
     413: "Larger or longer than is allowed here",
     415: "Not a video, or not a body, that can be read",
-    422: "A field is wrong, or the video is damaged",
+    422: "A field is wrong, or this video cannot be done however often it is asked for",
     429: "Too many requests with this key",
     503: "Too much to do, or something was lost",
     504: "It took longer than it may",

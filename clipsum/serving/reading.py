@@ -52,9 +52,10 @@ async def read_video(request: Request, sources: Sources, uploads: Path, look: Lo
     except (MultiPartException, HTTPException) as error:  # the second where there is an app
         raise RefusedError(400, "invalid_request", "the form cannot be read") from error
     try:
-        file = form.get("file")
+        files = form.getlist("file")
+        file = files[0] if len(files) == 1 else None
         if not isinstance(file, UploadFile):
-            raise RefusedError(422, "invalid_request", "file: send the video in this field")
+            raise RefusedError(422, "invalid_request", "file: send one video in this field")
         fields = await _fields(form)
         kept = uploaded(file.file, file.filename or "", fields.query, fields.transcript, uploads)
         return await finished(lambda: held.enter_context(kept))
@@ -90,7 +91,8 @@ def _checked(model: type[ModelT], said: bytes | dict[str, str]) -> ModelT:
         if first["type"] == "json_invalid":
             raise RefusedError(400, "invalid_request", "the body is not JSON") from error
         field = ".".join(str(key) for key in first["loc"] if key in model.model_fields) or "body"
-        raise RefusedError(422, "invalid_request", f"{field}: {first['msg']}") from error
+        known = f" than {', '.join(model.model_fields)}" if first["type"] == "extra_forbidden" else ""
+        raise RefusedError(422, "invalid_request", f"{field}: {first['msg']}{known}") from error
 
 
 def _kind(request: Request) -> str:

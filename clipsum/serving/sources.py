@@ -5,9 +5,11 @@ import secrets
 from pathlib import Path, PurePosixPath
 
 from clipsum.config import Config
+from clipsum.errors import UsageError
 from clipsum.serving.refusals import RefusedError
-from clipsum.storage.guard import guard_https
+from clipsum.storage.guard import guard_https, listed_hosts
 
+PREFIX = re.compile(r"s3://[^/]")
 SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 NAME_BYTES = 16
 OURS = re.compile(rf"[0-9a-f]{{{2 * NAME_BYTES}}}(?:{SUFFIX.pattern})?")
@@ -19,6 +21,13 @@ class Sources(Config):
 
     s3: tuple[str, ...] = ()
     https: tuple[str, ...] = ()
+
+    def validate_places(self) -> None:
+        """Raises: UsageError where one of them can name nothing."""
+        listed_hosts(self.https, "sources.https: host")
+        for prefix in self.s3:
+            if not PREFIX.match(prefix):
+                raise UsageError(f"sources.s3: '{prefix}' is no place: write s3://bucket or s3://bucket/prefix")
 
     def confine(self) -> None:
         """Let https of this process, and of those it starts, lead to these hosts alone. Raises: UsageError."""

@@ -39,11 +39,16 @@ def guard_https(hosts: Iterable[str]) -> None:
 
     Without a port it is 443. No host at all closes https. Raises: UsageError where one is no such thing.
     """
+    os.environ[VARIABLE] = ",".join(listed_hosts(hosts, "https host"))
+
+
+def listed_hosts(hosts: Iterable[str], what: str) -> list[str]:
+    """The hosts in one spelling. Raises: UsageError, which says of `what`, where one is no such thing."""
     listed = [host.strip().lower() for host in hosts]
     for host in listed:
         if not HOST.fullmatch(host):
-            raise UsageError(f"https host '{host}' is none: write a name, name:port, *.domain, or * for every host")
-    os.environ[VARIABLE] = ",".join(listed)
+            raise UsageError(f"{what} '{host}' is none: write a name, name:port, *.domain, or * for every host")
+    return listed
 
 
 def is_guarded() -> bool:

@@ -261,6 +261,7 @@ FORMS = {
     "a file that is a field": part("file", b"/etc/passwd") + b"--x--",
     "an address beside the file": part("uri", b"file:///etc/passwd") + part("file", b"v", '; filename="a"') + b"--x--",
     "an empty file": part("file", b"", '; filename="a.mp4"') + b"--x--",
+    "two videos": 2 * part("file", b"v", '; filename="a.mp4"') + b"--x--",
     "binary words": part("transcript", bytes(range(256)) * 40, '; filename="a.vtt"')
     + part("file", b"v", '; filename="a"')
     + b"--x--",
@@ -281,10 +282,17 @@ def test_a_video_in_another_field_or_in_none_is_told_where_it_belongs(target: Ta
     video = bytes(range(256)) * 40
     answer = target.http.post("/v1/summaries", files={"video": ("a.mp4", video)})
     target.refuses(answer, 422, "invalid_request")
-    assert "file: send the video in this field" in answer.text
+    assert "file: send one video in this field" in answer.text
     answer = target.http.post("/v1/summaries", content=video, headers={"Content-Type": "video/mp4"})
     target.refuses(answer, 415, "unsupported_media")
     assert "multipart/form-data" in answer.text
+
+
+def test_who_says_what_is_not_known_is_told_what_is(target: Target) -> None:
+    answer = target.http.post("/v1/summaries", json={"uri": "s3://allowed/videos/a.mp4", "s3cret": 1})
+    target.refuses(answer, 422, "invalid_request")
+    assert "than uri, query, transcript" in answer.text
+    assert "s3cret" not in answer.text
 
 
 def test_a_form_without_a_boundary_is_refused(target: Target) -> None:

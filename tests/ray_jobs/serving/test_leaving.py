@@ -178,6 +178,23 @@ def test_who_leaves_while_the_summary_is_written_frees_the_model(
     assert run(scene()) < CANCELLED_WITHIN_S
 
 
+def test_at_its_deadline_a_summary_ends_and_frees_the_model_though_nobody_cancels_it(
+    settings: StageSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(serve_summarize, "Models", Endless)
+    monkeypatch.setattr(serve_summarize, "Meters", MagicMock)
+    monkeypatch.setattr(Writer, "_together", alone)
+
+    async def scene() -> bool:
+        writer = Writer(settings, BundlePointer(str(tmp_path / "pointer.json"), settings.bundle))
+        with pytest.raises(TimeoutError):
+            await writer.summarize(seen_video(settings, 1), settings, Deadline(0.1))
+        await asyncio.wait_for(writer._free.wait(), CANCELLED_WITHIN_S)
+        return writer._free.is_set()
+
+    assert run(scene())
+
+
 def test_a_writer_whose_model_fails_is_not_well(
     settings: StageSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -61,8 +61,10 @@ def test_a_key_may_ask_as_often_as_it_says(service: Asking):
     assert int(seen[-1].headers["Retry-After"]) >= 30
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("part", ["Decode", "Summarize", "Ingress"])
+SLOW_TO_BEGIN = [pytest.param(part, marks=pytest.mark.slow) for part in ("Summarize", "Ingress")]
+
+
+@pytest.mark.parametrize("part", ["Decode", *SLOW_TO_BEGIN])
 def test_after_a_replica_is_killed_in_mid_request_the_service_heals(service, video, slow_video, tmp_path, part):
     answers = []
     asking = threading.Thread(target=lambda: answers.append(service.upload(slow_video)))
@@ -73,7 +75,11 @@ def test_after_a_replica_is_killed_in_mid_request_the_service_heals(service, vid
     replica.kill()
     asking.join(60)
     [answer] = answers
-    assert outcome(answer) in ((200, "ok"), (503, "worker_died"))
+    assert outcome(answer) in (
+        (200, "ok"),
+        (503, "worker_died"),
+        (504, "timeout"),
+    )  # who waits for the next one, in vain
     eventually(lambda: outcome(service.upload(fresh(video, tmp_path)))[0] == 200, 60, "a summary again")
 
 

@@ -71,6 +71,23 @@ def test_a_place_that_will_not_do_is_told_before_the_service_begins(tmp_path, se
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        (
+            'sources.https=["https://files.example/videos"]',
+            "sources.https: host 'https://files.example/videos' is none",
+        ),
+        ('webhooks=["https://app.example"]', "webhooks: host 'https://app.example' is none"),
+        ('sources.s3=["videos"]', "sources.s3: 'videos' is no place: write s3://bucket"),
+    ],
+)
+def test_a_source_that_can_name_nothing_is_told_before_ray_starts(monkeypatch, capsys, setting, said):
+    monkeypatch.setattr("ray_jobs.cluster.connected", lambda *_: pytest.fail("Ray was started"))
+    assert run(["serve", "--set", setting]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_bundle_that_is_none_is_told_before_ray_starts(monkeypatch, capsys):
     monkeypatch.setattr("ray_jobs.cluster.connected", lambda *_: pytest.fail("Ray was started"))
     assert run(["serve", "--bundle", "kitchen-tinny"]) == 2
