@@ -36,6 +36,8 @@ from ray_jobs.train_record import RunRecord, open_record
 
 NICENESS = 8
 LOOK_EVERY_S = 0.5
+GRACE_S = 5.0
+"""How long cells that are cut short may take to end."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,8 @@ def _run(
         finally:
             for reference in running:  # none, unless it was cut short
                 ray.cancel(reference)
+            if running:  # they clear up behind them, for which a Ray that ends at once would leave no time
+                ray.wait(list(running), num_returns=len(running), timeout=GRACE_S)
 
 
 def _in_worker(task: CellTask) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from typing import Any
 from tensorboardX import SummaryWriter
 
 from clipsum import storage
-from clipsum.errors import ItemError
 from clipsum.reports.training_page import render_training
 from clipsum.training.loop import StepReport
 from clipsum.training.trainer import ValidationReport
@@ -51,9 +50,9 @@ class Books:
         self._output, self._run = output, run
         self._records = [record for record in read_records(output) if record["step"] <= step]
         self._earlier_s, self._began_at = float(run.get("wall_s") or 0.0), float(run.get("began_at") or time.time())
-        self._scratch = tempfile.TemporaryDirectory(prefix="clipsum-books-")
-        place = storage.join(output, TENSORBOARD)
-        self._events = Path(self._scratch.name) if storage.is_s3(output) else Path(place)
+        # only where it is needed: a worker that is killed leaves it behind
+        self._scratch = tempfile.TemporaryDirectory(prefix="clipsum-books-") if storage.is_s3(output) else None
+        self._events = Path(self._scratch.name if self._scratch else storage.join(output, TENSORBOARD))
         self._writer = SummaryWriter(str(self._events), purge_step=step + 1)
 
     @property
@@ -89,7 +88,7 @@ class Books:
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in self._records)
         storage.write_bytes(storage.join(self._output, METRICS), lines.encode())
         self._writer.flush()
-        if storage.is_s3(self._output):
+        if self._scratch:
             for path in self._events.glob("events.*"):
                 storage.upload(path, storage.join(self._output, TENSORBOARD, path.name))
         if page:
@@ -100,7 +99,8 @@ class Books:
     def close(self) -> None:
         """Let go of the files."""
         self._writer.close()
-        self._scratch.cleanup()
+        if self._scratch:
+            self._scratch.cleanup()
 
     def _add(self, record: Record) -> Record:
         self._records.append(record)
@@ -109,10 +109,5 @@ class Books:
 
 def read_records(output: str) -> list[Record]:
     """The records of metrics.jsonl in their order; none where there is no such file. Raises: ItemError."""
-    try:
-        data = storage.read_bytes(storage.join(output, METRICS))
-    except ItemError as error:
-        if error.reason != "not_found":
-            raise
-        return []
+    data = storage.read_if_there(storage.join(output, METRICS)) or b""
     return [json.loads(line) for line in data.decode().splitlines() if line]

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -172,6 +173,11 @@ def test_nothing_but_failures_is_exit_code_1(grid, two_cores, tmp_path):
     assert run(["ablate", grid(), "--output", str(tmp_path / "abl"), "--set", "sees=['both']", *words]) == 1
 
 
+def scratch_folders():
+    """Where cells are at work on this machine, or were killed."""
+    return set(Path(tempfile.gettempdir()).glob("clipsum-cell-*"))
+
+
 def test_ctrl_c_is_130_with_a_table_of_what_is_done_and_the_same_command_goes_on(
     done, grid, tmp_path, capsys, monkeypatch
 ):
@@ -182,9 +188,11 @@ def test_ctrl_c_is_130_with_a_table_of_what_is_done_and_the_same_command_goes_on
         show(line, result)
         raise KeyboardInterrupt
 
+    others = scratch_folders()
     with monkeypatch.context() as patched:
         patched.setattr(CellLine, "show", interrupted)
         assert run(call) == 130
+    assert scratch_folders() <= others
     assert "Stopped: the same command again goes on" in capsys.readouterr().out
     assert "not done yet from seed" in (tmp_path / "abl" / "table.md").read_text()
     before = results(tmp_path / "abl")

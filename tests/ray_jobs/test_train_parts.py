@@ -2,6 +2,7 @@
 
 import io
 import json
+import tempfile
 import time
 
 import pytest
@@ -254,6 +255,14 @@ def test_books_opened_again_within_a_start_count_its_time_from_its_beginning(tmp
     books.flush(page=True)
     books.close()
     assert "in 1 h 30 min" in (tmp_path / "report.html").read_text()
+
+
+def test_books_of_a_local_run_leave_nothing_elsewhere_though_their_process_is_killed(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "elsewhere"))
+    books = Books(str(tmp_path / "run"), 0, {})
+    assert list((tmp_path / "elsewhere").iterdir()) == []  # what is not there before the end needs no clearing up
+    books.close()
 
 
 def test_a_run_names_what_it_has_otherwise_than_its_recipe():
