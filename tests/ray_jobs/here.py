@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ray_jobs import archive_run, pipeline
+from ray_jobs import archive_run, pipeline, stream
 from ray_jobs.pools import Machine
 
 
@@ -23,9 +23,21 @@ def jobs_run_here():
         yield
 
 
+@contextmanager
+def streams_run_here():
+    """In the block, so do the stages of a stream of videos to train from."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stream, "training_rows", _through)
+        patch.setattr(pipeline, "results", lambda tables: tables)
+        yield
+
+
 def _run(listed, todo, settings, steps, _):
     """As `pipeline.run`, with the blocks of the first stage all the way through."""
-    rows = pa.concat_tables(pipeline._read_manifest(None, listed, np.packbits(todo)))
+    return _through(pa.concat_tables(pipeline._read_manifest(None, listed, np.packbits(todo))), settings, steps)
+
+
+def _through(rows, settings, steps):
     stages = [getattr(import_module(step.stage.module), step.stage.name)(settings) for step in steps]
     with closing(stages[0]):
         for first in range(0, rows.num_rows, steps[0].videos):

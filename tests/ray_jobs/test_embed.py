@@ -1,4 +1,7 @@
-"""`clipsum embed` from its command line, on Ray, on real videos: what training needs, once, and nothing twice."""
+"""`clipsum embed` from its command line, on real videos: what training needs, once, and nothing twice.
+
+In this process; that the same stages give the same as Ray's actors is a test of streams (`test_stream`).
+"""
 
 import json
 from collections.abc import Iterator
@@ -25,8 +28,9 @@ from ray_jobs.manifest import table_of
 from ray_jobs.model_stages import Encode
 from ray_jobs.stages import Decode
 from ray_jobs.tally import Tally
+from tests.ray_jobs.here import jobs_run_here
 
-pytestmark = pytest.mark.usefixtures("two_cores")
+pytestmark = pytest.mark.usefixtures("without_ray")
 
 
 def _rows(output: Path | str) -> dict[str, dict[str, Any]]:
@@ -56,11 +60,12 @@ def _listing(kitchen: Path, folder: Path, **changes: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def folder(kitchen: Path, bundle: str, tmp_path_factory: pytest.TempPathFactory, two_cores: None) -> Path:
+def folder(kitchen: Path, bundle: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run over three videos and one that is none, with the pixels kept."""
     folder = tmp_path_factory.mktemp("embed")
     call = ["embed", str(_listing(kitchen, folder)), "--output", str(folder / "out"), "--bundle", bundle]
-    assert run([*call, "--set", "keep_pixels=true", "--set", "part_rows=3"]) == 0
+    with jobs_run_here():
+        assert run([*call, "--set", "keep_pixels=true", "--set", "part_rows=3"]) == 0
     return folder
 
 

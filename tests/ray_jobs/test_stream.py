@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 
 from clipsum.datasets.embedded import EmbeddedSet, open_embedded
 from clipsum.errors import UsageError
+from ray_jobs import train_run
 from ray_jobs.cli import run
 from ray_jobs.config import EmbedConfig
 from ray_jobs.pools import Machine
 from ray_jobs.stream import VideoSource, VideoStream, cut, left_for, list_videos, video_source
-from tests.ray_jobs.here import jobs_run_here
+from tests.ray_jobs.here import jobs_run_here, streams_run_here
+from tests.ray_jobs.training import call, curve, same_curve
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +69,26 @@ def test_a_stream_has_the_stored_videos_in_the_stored_order_and_counts_what_fail
         assert np.array_equal(one.embeddings.vectors, one.embeddings.vectors.astype(np.float16))
 
 
-def test_a_worker_takes_its_share_of_each_step_from_any_step_of_a_shuffled_epoch_on(source, two_cores):
+def test_streamed_training_gives_the_loss_and_the_summaries_of_stored_training(listing, bundle, tmp_path, monkeypatch):
+    rows = [json.loads(line) for line in listing.read_text().splitlines()]
+    rows = [{**row, "summary": row.get("summary", "Cut it.")} for row in rows if row["video_id"] != "v2"]
+    (listing.parent / "whole.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    videos, stored = str(listing.parent / "whole.jsonl"), str(tmp_path / "emb")
+    settings = ("shuffle=false", "max_steps=3", "epochs=2", "stream.decode_batch=2")
+    monkeypatch.setattr(train_run, "connected", lambda *_: nullcontext(Machine(2)))
+    with jobs_run_here(), streams_run_here():
+        assert run(call(videos, tmp_path / "streamed", bundle, settings=settings)) == 0
+        assert run(["embed", videos, "--output", stored, "--bundle", bundle, "--set", "thumbnails=0"]) == 0
+    assert run(call(stored, tmp_path / "stored", bundle, settings=settings)) == 0
+    assert len(curve(tmp_path / "streamed")[0]) == 3
+    same_curve(tmp_path / "streamed", tmp_path / "stored", rel=1e-5)
+
+
+def test_a_worker_takes_its_share_of_each_step_from_any_step_of_a_shuffled_epoch_on(source):
     order = np.random.default_rng([5, 1]).permutation(7)
     wanted = [[f"v{i}" for i in step[1::2] if i != 2] for step in (order[3:6], order[6:])]
-    stream = _stream(source, shuffle=True, rank=1, size=2)
-    assert [[item.video_id for item in batch] for batch in stream.batches(1, 1)] == wanted
-    stream.close()
+    with streams_run_here(), closing(_stream(source, shuffle=True, rank=1, size=2)) as stream:
+        assert [[item.video_id for item in batch] for batch in stream.batches(1, 1)] == wanted
 
 
 def test_another_manifest_is_another_stream(source, listing, bundle):

@@ -20,6 +20,7 @@ from ray_jobs.cli import run
 from ray_jobs.owner import owned
 from ray_jobs.train_ray import Running
 from ray_jobs.train_worker import Outcome
+from tests.forked import Command, load
 from tests.ray_jobs.training import STEPS, call, curve, events, records, steps_kept, write_embeddings, write_gaps
 
 
@@ -151,22 +152,18 @@ def test_a_run_that_dies_at_any_write_goes_on_to_the_same_end(done, data, bundle
     assert found["model.safetensors"] == expected["model.safetensors"]
 
 
-def start(arguments, **more):
-    return subprocess.Popen(
-        [sys.executable, "-u", "-m", "ray_jobs.cli", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **more,
-    )
-
-
-def wait_for_checkpoint(process, output):
-    while process.poll() is None and not steps_kept(output):
+def wait_for_checkpoint(runs, output):
+    while runs() and not steps_kept(output):
         signal.sigtimedwait([], 0.02)
 
 
 LONG = ("epochs=30", "validation.every_epochs=15", "checkpoint_every_steps=7")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def libraries():
+    """The processes that are started here share what they load."""
+    load()
 
 
 @pytest.fixture(scope="module")
@@ -178,11 +175,11 @@ def long_run(data, bundle, tmp_path_factory):
 
 def test_a_killed_driver_loses_nothing_but_time(long_run, data, bundle, tmp_path):
     output = tmp_path / "run"
-    process = start(call(data, output, bundle, settings=LONG))
-    wait_for_checkpoint(process, output)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    process = Command(call(data, output, bundle, settings=LONG), tmp_path)
+    wait_for_checkpoint(process.runs, output)
+    process.kill(signal.SIGKILL)
+    code, _, complaint = process.end()
+    assert (code, complaint) == (-signal.SIGKILL, "")
     assert run(call(data, output, bundle, settings=LONG)) == 0
     assert curve(output) == curve(long_run)
     assert len(records(output, "start")) >= 2
@@ -190,11 +187,11 @@ def test_a_killed_driver_loses_nothing_but_time(long_run, data, bundle, tmp_path
 
 def test_ctrl_c_saves_and_leaves_with_130_and_the_same_command_goes_on_from_there(long_run, data, bundle, tmp_path):
     output = tmp_path / "run"
-    process = start(call(data, output, bundle, settings=LONG), start_new_session=True)
-    wait_for_checkpoint(process, output)
-    os.killpg(process.pid, signal.SIGINT)
-    said, complaint = process.communicate(timeout=120)
-    assert (process.returncode, complaint) == (130, "")
+    process = Command(call(data, output, bundle, settings=LONG), tmp_path)
+    wait_for_checkpoint(process.runs, output)
+    process.kill(signal.SIGINT)
+    code, said, complaint = process.end()
+    assert (code, complaint) == (130, "")
     assert "run the same command again to go on" in said
     stopped = json.loads((output / "run.json").read_text())
     assert stopped["ending"] == "interrupted"
@@ -208,8 +205,14 @@ def test_ctrl_c_saves_and_leaves_with_130_and_the_same_command_goes_on_from_ther
 def test_a_second_ctrl_c_stops_at_once_and_the_record_says_where_the_next_start_goes_on(data, bundle, tmp_path):
     output = tmp_path / "run"
     slow = (*LONG, "validation.every_epochs=2", "validation.batch_size=1")
-    process = start(call(data, output, bundle, settings=slow), start_new_session=True)
-    wait_for_checkpoint(process, output)
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "ray_jobs.cli", *call(data, output, bundle, settings=slow)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for_checkpoint(lambda: process.poll() is None, output)
     os.killpg(process.pid, signal.SIGINT)
     for line in process.stdout:
         if "Stopping" in line:

@@ -1,10 +1,11 @@
 """Runs by several real processes over gloo. All scenarios of a test module share one start of the processes."""
 
 import torch
-from torch import multiprocessing
+from torch.multiprocessing import start_processes
 
 from clipsum.models.bundle import load_bundle
 from clipsum.training.workers import process_group
+from tests import forked
 from tests.training.runs import split_reports, trainer
 
 
@@ -12,7 +13,8 @@ def run_together(folder, base, scenarios, size=2):
     """Name → what each worker saw of `scenario(base, group, folder)`, in the order of ranks."""
     folder.mkdir()
     arguments = (size, str(folder), str(base.folder), scenarios)
-    multiprocessing.spawn(_worker, arguments, nprocs=size)
+    forked.load()
+    start_processes(_worker, arguments, nprocs=size, start_method="forkserver")
     found = [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(size)]
     return {name: [each[name] for each in found] for name in scenarios}
 
