@@ -152,7 +152,10 @@ def _silent_stderr() -> Iterator[None]:
 def _machine() -> Machine:
     resources = ray.cluster_resources()
     nodes = [node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]]
-    return Machine(resources.get("CPU", 0.0), resources.get("GPU", 0.0), max(nodes, default=None))
+    nodes = [cores for cores in nodes if cores]
+    return Machine(
+        resources.get("CPU", 0.0), resources.get("GPU", 0.0), max(nodes, default=None), nodes=max(1, len(nodes))
+    )
 
 
 def _refuse_local(local_path: str | None, address: str) -> None:

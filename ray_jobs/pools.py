@@ -1,7 +1,8 @@
 """How many actors each stage gets, what each of them reserves, and how many videos it takes at once.
 
-Ray Data runs one task of its own beside the pools (it reads the manifest) and hangs without a word when the pools'
-minimum leaves it no core. So the minimum of all pools must be at most cores - 1: `check` refuses with the arithmetic.
+Ray Data runs one task of its own beside the pools (it reads the manifest), from the start to the end, and hangs without
+a word when the actors leave it no core of one machine. Wherever Ray puts them, they leave one where a core for each
+machine is free in all: so many are what the pools may start with, and `check` refuses with the arithmetic.
 """
 
 import math
@@ -22,11 +23,17 @@ VIDEOS_PER_DECODER = 16
 
 
 class Machine(NamedTuple):
-    """What the cluster has: in all, and the most cores that one of its machines has; None where it is one machine."""
+    """What the cluster has: in all, the most cores that one of its machines has (None where it is one), machines."""
 
     cores: float
     gpus: float = 0.0
     node_cores: float | None = None
+    nodes: int = 1
+
+    @property
+    def room(self) -> float:
+        """Cores that the actors may have at the start; with machines of one core each, actors that are small pack."""
+        return self.cores - (self.nodes if self.cores > self.nodes else 1)
 
     @property
     def widest(self) -> float:
@@ -88,10 +95,14 @@ def plan(
     block = min(most, videos_a_block(videos, listed_bytes, (encode if fused else decode).max_actors))
     decode_batch = min(most, config.decode_batch or block)
     batch = max(block, 16 if machine.gpus else 8)
+    pools = {"decode": _settle(config.decode, decode), "encode": _settle(config.encode, encode)}
+    if last:
+        pools["summarize"] = _settle(last.summarize, summarize)
+    pools |= _with_room({name: pool for name, pool in pools.items() if not fused or name != "decode"}, machine.room)
     settled = Plan(
-        decode=_settle(config.decode, decode),
-        encode=_settle(config.encode, encode),
-        summarize=_settle(last.summarize, summarize) if last else None,
+        decode=pools["decode"],
+        encode=pools["encode"],
+        summarize=pools.get("summarize"),
         fused=fused,
         decode_batch=decode_batch,
         encode_batch=config.encode_batch or max(decode_batch, min(batch, most)),
@@ -108,6 +119,17 @@ def _sharing(encode: ActorPool, decode: ActorPool) -> ActorPool:
     return replace(encode, max_actors=most, initial_actors=most, gpus=encode.gpus / each)
 
 
+def _with_room(pools: dict[str, ActorPool], room: float) -> dict[str, ActorPool]:
+    """The pools with fewer actors to start with, of the largest first, where they would not have room; they grow."""
+    pools = dict(pools)
+    while sum(pool.initial_actors * pool.cpus for pool in pools.values()) > room + 1e-9:
+        name, largest = max(pools.items(), key=lambda item: item[1].initial_actors - item[1].min_actors)
+        if largest.initial_actors == largest.min_actors:
+            break
+        pools[name] = replace(largest, initial_actors=largest.initial_actors - 1)
+    return pools
+
+
 def check(settled: Plan, machine: Machine) -> None:
     """Refuse pools that could never all start. Raises: UsageError with the arithmetic."""
     for name, pool in settled.pools.items():
@@ -118,10 +140,11 @@ def check(settled: Plan, machine: Machine) -> None:
             )
     terms = [f"{name} {pool.min_actors} x {pool.cpus:g}" for name, pool in settled.pools.items()]
     needed = sum(pool.min_actors * pool.cpus for pool in settled.pools.values())
-    if needed > machine.cores - 1 + 1e-9:
+    if needed > machine.room + 1e-9:
+        each = f" on each of {machine.nodes} machines" if machine.room < machine.cores - 1 else ""
         raise UsageError(
             f"the pools need {' + '.join(terms)} = {needed:g} CPUs at least, and {machine.cores:g} cores less one for "
-            f"Ray Data are {machine.cores - 1:g}: lower min_actors or cpus, e.g. --set decode.cpus=0.2"
+            f"Ray Data{each} are {machine.room:g}: lower min_actors or cpus, e.g. --set decode.cpus=0.2"
         )
     gpus = sum(pool.min_actors * pool.gpus for pool in settled.pools.values())
     if gpus > machine.gpus + 1e-9:
@@ -145,7 +168,8 @@ def _automatic(machine: Machine, videos: int, model_stages: int) -> tuple[ActorP
         return _with_gpus(machine, cores, models, decoders, model_stages)
     if cores < SMALL_CORES:
         most = max(1, min(cores, decoders))
-        sliver = round((machine.cores - 1) / (cores + 2), 4) or 0.01
+        one_each = machine.nodes > 1 and machine.cores <= machine.nodes
+        sliver = 0.01 if one_each else round(machine.room / (cores + 2) - 5e-5, 4) or 0.01
         model = ActorPool(1, 1, 1, cpus=sliver, gpus=0, threads=min(cores, width))
         return ActorPool(1, most, most, cpus=sliver, gpus=0, threads=1), model, model
     share = round((machine.cores - 1) / machine.cores, 4)  # the core that Ray Data reserves is hardly used by it

@@ -76,7 +76,7 @@ def left_for(machine: Machine, workers: int, cpus: float, gpus: float) -> Machin
     One core is added, since `plan` leaves one to Ray Data for reading a manifest, which does not happen here.
     """
     cores = (machine.cores - workers * cpus) / workers + 1
-    return Machine(cores, max(0.0, machine.gpus - workers * gpus) // workers, machine.node_cores)
+    return machine._replace(cores=cores, gpus=max(0.0, machine.gpus - workers * gpus) // workers, nodes=1)
 
 
 def training_rows(videos: pa.Table, settings: StageSettings, steps: Sequence[Step], keep_order: bool = True) -> Dataset:

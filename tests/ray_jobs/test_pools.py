@@ -95,6 +95,24 @@ def test_every_actor_fits_one_machine_of_the_cluster(machine):
         assert pool.threads <= machine.node_cores
 
 
+@pytest.mark.parametrize("frames", [50, 5000])
+@pytest.mark.parametrize(("nodes", "each"), [(2, 2), (3, 2), (3, 4), (2, 8), (16, 2), (4, 32)])
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_wherever_the_first_actors_go_one_machine_has_a_core_for_the_reading_task(nodes, each, gpus, frames):
+    machine = Machine(nodes * each, nodes * gpus, each, nodes)
+    pools = _plan(machine, sampling=Sampling(frames=frames)).pools.values()
+    assert sum(pool.initial_actors * pool.cpus for pool in pools) <= machine.cores - nodes + 1e-6
+
+
+def test_machines_of_one_core_each_have_actors_that_fit_one_of_them():
+    assert sum(pool.max_actors * pool.cpus for pool in _plan(Machine(3, 0, 1, 3)).pools.values()) < 0.5
+
+
+def test_pools_that_leave_no_machine_a_core_are_refused():
+    with pytest.raises(UsageError, match=r"4 cores less one for Ray Data on each of 2 machines are 2: lower"):
+        _plan(Machine(4, 0, 2, 2), decode=StagePool(cpus=1), encode=StagePool(cpus=1), summarize=StagePool(cpus=1))
+
+
 def test_an_actor_that_fits_no_machine_is_refused():
     with pytest.raises(UsageError, match=r"encode needs 8 CPUs and no machine .* more than 4: .* encode.cpus=4"):
         _plan(Machine(64, 0, 4), encode=StagePool(cpus=8))
