@@ -14,7 +14,7 @@ from ray_jobs.progress import CountLine
 def kitchen(
     output: Annotated[str, typer.Option(metavar="DIR", help="A local folder for the parts of the corpus.")],
     videos: Annotated[int, typer.Option(min=1, help="How many videos, over all parts.")] = 3600,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same videos.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same videos.")] = 0,
     split_ood: Annotated[bool, typer.Option("--split-ood", help="Make an out-of-distribution part too.")] = False,
 ) -> int:
     """Render the toy corpus of how-to videos, with its narration and its truth."""

@@ -47,7 +47,7 @@ def summarize(
     call = Call(
         job=SUMMARIZE,
         sources=tuple(sources),
-        output=storage.canonical(output or ""),
+        output=storage.canonical(output) if output else "",
         bundle=bundle,
         config=loaded,
         limit=limit,

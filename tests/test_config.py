@@ -164,3 +164,11 @@ def test_a_crop_that_was_computed_from_two_sizes_gives_the_larger_back():
 def test_a_deadline_that_no_clock_can_wait_for_is_refused(wrong):
     with pytest.raises(ValidationError, match="deadline_s"):
         Limits(deadline_s=wrong)
+
+
+@pytest.mark.parametrize("wrong", [float("inf"), float("nan")])
+def test_a_number_without_end_is_no_setting(wrong):
+    with pytest.raises(ValidationError, match="max_duration_s"):
+        Limits(max_duration_s=wrong)
+    with pytest.raises(ValidationError, match="rate_fps"):
+        Sampling(rate_fps=wrong)

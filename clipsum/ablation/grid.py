@@ -24,16 +24,17 @@ Paths are seen from the working folder. A row of the product is named by its enc
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from clipsum.config import DEFAULT_BUNDLE, Config, load
 from clipsum.errors import one_of
 from clipsum.models.config import FusionName
-from clipsum.training.config import Sees, TrainConfig, check_splits
+from clipsum.training.config import Sees, TrainConfig
 from clipsum.training.finetune import EncoderFinetune
 from clipsum.training.recipes import DEFAULT_RECIPE, recipe
+from clipsum.training.splits import check_splits
 
 Temporal = Literal["none", "global", "local"]
 
@@ -100,7 +101,7 @@ class Grid(Config):
     same local paths. `keep_bundles`: each cell leaves its bundle.
     """
 
-    seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0, 1, 2), min_length=1)
     split: str = "test"
     also: tuple[str, ...] = ()
     reference: str | None = None

@@ -15,8 +15,8 @@ from transformers.utils import cached_file
 
 from clipsum import storage
 from clipsum.config import Preprocessing
-from clipsum.encoders.hub import not_loaded
-from clipsum.errors import ItemError, UsageError
+from clipsum.encoders.hub import LOADING, not_loaded
+from clipsum.errors import ItemError, UsageError, refused
 
 PREPROCESSING_FILE = "preprocessor_config.json"
 INTERPOLATIONS: dict[int, Literal["bilinear", "bicubic"]] = {2: "bilinear", 3: "bicubic"}  # as Pillow numbers them
@@ -54,7 +54,7 @@ def read_blip(place: str) -> LoadedBlip:
             model, preprocessing = _read(str(path or place), place)
             here = path is not None
     except ItemError as error:
-        raise UsageError(f"BLIP '{place}' cannot be read: {error.detail}") from error
+        raise refused(f"BLIP '{place}' cannot be read", error) from error
     return LoadedBlip(None if here else place, storage.canonical(place) if here else None, model, preprocessing)
 
 
@@ -92,7 +92,7 @@ def _read(source: str, place: str) -> tuple[Any, Preprocessing]:
             output_loading_info=True,
         )
         described = json.loads(Path(cached_file(source, PREPROCESSING_FILE)).read_text())
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except LOADING as error:
         raise not_loaded(f"BLIP '{place}'", error) from error
     if found["missing_keys"] or found["mismatched_keys"]:
         missing = sorted(found["missing_keys"]) or found["mismatched_keys"]

@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 from clipsum import storage
 from clipsum.config import Preprocessing
 from clipsum.encoders.base import PLAIN_SUFFIXES
-from clipsum.encoders.hub import not_loaded, untold
-from clipsum.errors import ItemError, UsageError, one_of
+from clipsum.encoders.hub import LOADING, not_loaded, untold
+from clipsum.errors import ItemError, UsageError, one_of, refused
 
 CONFIG_FILE = "open_clip_config.json"
 WEIGHTS_FILE = "open_clip_model.safetensors"
@@ -117,7 +117,7 @@ def _build(
                 source, checkpoint, force_quick_gelu=quick_gelu, require_pretrained=True, pretrained_text=False
             )
         tokenizer = open_clip.get_tokenizer(source)
-    except (RuntimeError, OSError, ValueError, KeyError, AssertionError) as error:
+    except LOADING as error:
         raise not_loaded(f"CLIP '{label or source}' with weights '{tag or weights}'", error) from error
     if quick_gelu:
         model_cfg["quick_gelu"] = True
@@ -167,4 +167,4 @@ def _local(place: str) -> Iterator[Path | None]:
         with storage.local_copy(place) as path:
             yield path
     except ItemError as error:
-        raise UsageError(f"CLIP weights '{place}' cannot be read: {error.detail}") from error
+        raise refused(f"CLIP weights '{place}' cannot be read", error) from error

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled, RepositoryNotFoundError
+from safetensors import SafetensorError
 
 from clipsum.errors import UsageError
 
 if "HF_HUB_VERBOSITY" not in os.environ:  # it tells of each attempt, and what comes of all of them is told here
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+LOADING = (OSError, ValueError, RuntimeError, KeyError, TypeError, AssertionError, SafetensorError)
+"""What the libraries raise where files are missing, cut short or of another model."""
 _AWAY = (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError, TimeoutError)
 _ADVICE = "name a local folder or s3:// place that holds it, or bring it into the cache (HF_HOME) where the hub is"
 

@@ -21,8 +21,8 @@ from timm.models import load_state_dict
 from clipsum import storage
 from clipsum.config import Preprocessing
 from clipsum.encoders.base import PLAIN_SUFFIXES
-from clipsum.encoders.hub import not_loaded
-from clipsum.errors import ItemError, UsageError, one_of
+from clipsum.encoders.hub import LOADING, not_loaded
+from clipsum.errors import ItemError, UsageError, one_of, refused
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -130,7 +130,7 @@ def _architecture(name: str, model_args: Mapping[str, Any] | None = None) -> dic
 def _made(what: str, source: str, pretrained: bool) -> Any:
     try:
         return timm.create_model(source, pretrained=pretrained, num_classes=0)
-    except (RuntimeError, OSError, ValueError, KeyError, TypeError) as error:
+    except LOADING as error:
         raise not_loaded(f"encoder {what}", error) from error
 
 
@@ -188,4 +188,4 @@ def _local(place: str) -> Iterator[Path | None]:
         with storage.local_copy(place) as path:
             yield path
     except ItemError as error:
-        raise UsageError(f"weights '{place}' cannot be read: {error.detail}") from error
+        raise refused(f"weights '{place}' cannot be read", error) from error

@@ -6,8 +6,8 @@ import torch
 from transformers import AutoConfig, AutoTokenizer, BartForConditionalGeneration
 
 from clipsum import storage
-from clipsum.encoders.hub import not_loaded
-from clipsum.errors import ItemError, UsageError
+from clipsum.encoders.hub import LOADING, not_loaded
+from clipsum.errors import ItemError, UsageError, refused
 from clipsum.models.config import Generation
 
 MAX_TOKENS = 128  # of a summary, where the checkpoint sets no length of its own: the paper's
@@ -23,7 +23,7 @@ def read_bart(place: str) -> tuple[BartForConditionalGeneration, Any]:
                 raise UsageError(f"BART '{place}' is not there: give a hub name, or a folder with config.json")
             return _read(str(path or place), place)
     except ItemError as error:
-        raise UsageError(f"BART '{place}' cannot be read: {error.detail}") from error
+        raise refused(f"BART '{place}' cannot be read", error) from error
 
 
 def own_generation(bart: BartForConditionalGeneration) -> Generation:
@@ -43,7 +43,7 @@ def _read(source: str, place: str) -> tuple[BartForConditionalGeneration, Any]:
             source, dtype=torch.float32, output_loading_info=True
         )
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except LOADING as error:
         raise not_loaded(f"BART '{place}'", error) from error
     missing = sorted({*found["missing_keys"], *(str(key) for key in found["mismatched_keys"])})
     missing = [key for key in missing if not key.endswith(_MAY_BE_NEW)]

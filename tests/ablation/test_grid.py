@@ -104,6 +104,7 @@ def test_the_kitchens_grid_comes_with_the_package():
     (ENCODERS + '[[rows]]\nlabel = "a"\nencoder = "ResNett"\n', "row 'a': encoder .*did you mean 'ResNet'"),
     (ENCODERS + '[[rows]]\nlabel = "a b"\n[[rows]]\nlabel = "a-B"\n', "two rows have the label 'a b', or nearly so"),
     (PRODUCT + ENCODERS + '[[only]]\ntemporal = ["global"]\n', "only.temporal 'global' is not known"),
+    ('sees = ["both"]\nseeds = [-1]\n' + ENCODERS, "seeds.0 '-1': "),
     ('sees = ["both"]\nseeds = [1, 1]\n' + ENCODERS, "seeds has the same twice: 1, 1"),
     ('sees = ["both"]\nsplit = "ood"\n[base]\nvalidation_split = "test"\n' + ENCODERS, "by what it is tested on"),
     ('sees = ["both"]\n[base]\nvalidation_split = "train"\n' + ENCODERS, "are both 'train'"),

@@ -130,6 +130,14 @@ def test_a_folder_without_weights_is_refused_and_never_random(folder):
         load_clip(str(folder))
 
 
+def test_weights_that_were_half_copied_are_refused_in_one_line(folder):
+    weights = folder / "open_clip_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+    with pytest.raises(UsageError, match="does not load") as caught:
+        load_clip(str(folder))
+    assert "\n" not in str(caught.value)
+
+
 def test_weights_of_another_architecture_are_refused_in_one_line(folder, tmp_path, small_architecture):
     other = write_tiny_clip(tmp_path / "other", "convolutions") / "open_clip_model.safetensors"
     with pytest.raises(UsageError, match=f"'{small_architecture}' with weights .* does not load") as caught:

@@ -1,5 +1,7 @@
 """What is converted summarises texts as the BART it was made of, and says how it differs."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -149,7 +151,10 @@ def test_a_bart_that_is_none_or_not_there_or_not_whole_is_refused_in_one_line(tm
 
     kept = {name: value for name, value in load_file(f"{bart}/model.safetensors").items() if "layers.1" not in name}
     save_file(kept, f"{bart}/model.safetensors", metadata={"format": "pt"})
+    half = shutil.copytree(bart, tmp_path / "cut") / "model.safetensors"
+    half.write_bytes(half.read_bytes()[: half.stat().st_size // 2])
     for place, message in (
+        (str(tmp_path / "cut"), "does not load"),
         (str(tmp_path / "t5"), "is a model of type 't5': a BART is needed"),
         (str(tmp_path / "none"), "is not there"),
         (str(tmp_path / "empty"), "does not load"),
@@ -159,3 +164,9 @@ def test_a_bart_that_is_none_or_not_there_or_not_whole_is_refused_in_one_line(tm
         with pytest.raises(UsageError, match=message) as caught:
             read_bart(place)
         assert "\n" not in str(caught.value)
+
+
+def test_a_bart_on_s3_that_the_keys_do_not_open_is_a_wrong_call(s3, tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    with pytest.raises(UsageError, match=r"BART '.*/bart' cannot be read: .*403"):
+        convert(f"{s3.uri}/bart", "ViT-B-32", None, str(tmp_path / "out"))

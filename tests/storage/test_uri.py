@@ -51,11 +51,23 @@ def test_a_path_that_is_no_utf8_survives_as_an_escaped_file_uri(tmp_path):
     assert storage.canonical(uri) == uri
 
 
-def test_a_new_signature_leaves_the_name_of_an_https_file_as_it_was():
-    first = "https://h/a%20b.mp4?v=2&X-Amz-Signature=1&X-Amz-Date=2"
-    second = "https://h/a%20b.mp4?v=2&X-Amz-Signature=9&X-Amz-Date=7#t=3"
-    assert storage.canonical(first) == storage.canonical(second) == "https://h/a%20b.mp4?v=2"
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "X-Amz-Signature={0}&X-Amz-Date={0}",
+        "X-Goog-Signature={0}&X-Goog-Date={0}&X-Goog-Expires=60",
+        "se={0}&sp=r&sv=2024-11-04&sr=b&sig={0}",
+        "Expires={0}&Signature={0}&Key-Pair-Id=K",
+    ],
+)
+def test_a_new_signature_leaves_the_name_of_an_https_file_as_it_was(signature):
+    first, second = (f"https://h/a%20b.mp4?v=2&{signature.format(number)}" for number in (1, 9))
+    assert storage.canonical(first) == storage.canonical(f"{second}#t=3") == "https://h/a%20b.mp4?v=2"
+
+
+def test_what_signs_nothing_belongs_to_the_name_of_an_https_file():
     assert storage.canonical("https://h/a.mp4?v=3") != storage.canonical("https://h/a.mp4?v=2")
+    assert storage.canonical("https://h/a.mp4?st=3&expires=1") == "https://h/a.mp4?st=3&expires=1"
 
 
 def test_messages_show_neither_a_signature_nor_a_password():
