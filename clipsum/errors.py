@@ -66,6 +66,15 @@ class ItemError(Exception):
         return (type(self), (self.reason, self.stage, self.detail, self.bytes_read, self.cpu_s))
 
 
+def refused(words: str, error: ItemError) -> UsageError | ItemError:
+    """What to raise where a store answers `error` to a call; `words` say what could not be done.
+
+    What it refuses, or does not have, is a wrong call. A store that fails is none: the same call may go well later.
+    """
+    said = f"{words}: {error.detail}"
+    return ItemError(error.reason, error.stage, said) if error.reason == "storage_error" else UsageError(said)
+
+
 def one_of(value: str, allowed: Iterable[str], what: str) -> UsageError:
     """An error for `value` outside `allowed`, with the nearest allowed word when one is near: first, of many.
 

@@ -80,7 +80,7 @@ def reason_of(error: BaseException) -> str:
 
 def read_result(place: str) -> dict[str, Any] | None:
     """What came of the cell at `place`; None where it was not done. Raises: ItemError."""
-    data = _read(storage.join(place, RESULT))
+    data = storage.read_if_there(storage.join(place, RESULT))
     return None if data is None else json.loads(data)
 
 
@@ -90,7 +90,7 @@ def read_cell(place: str, seed: int) -> Cell:
     if result is None or result["status"] != "ok":
         return Cell(seed, result)
     scores: Mapping[str, dict[str, dict[str, float]]] = defaultdict(dict)
-    for line in (_read(storage.join(place, SUMMARIES)) or b"").decode().splitlines():
+    for line in (storage.read_if_there(storage.join(place, SUMMARIES)) or b"").decode().splitlines():
         row = json.loads(line)
         scores[row["split"]][row["video_id"]] = {name: row["scores"][name] for name in COMPARED}
     return Cell(seed, result, scores)
@@ -112,12 +112,3 @@ def _write(task: CellTask, result: dict[str, Any]) -> dict[str, Any]:
     data = json.dumps(whole, indent=2, ensure_ascii=False)
     storage.write_bytes(storage.join(task.place, RESULT), f"{data}\n".encode())
     return whole
-
-
-def _read(uri: str) -> bytes | None:
-    try:
-        return storage.read_bytes(uri)
-    except ItemError as error:
-        if error.reason != "not_found":
-            raise
-        return None

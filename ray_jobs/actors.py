@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 import pyarrow as pa
 import ray
 
-from clipsum.errors import UsageError
+from clipsum.errors import ItemError, UsageError
 from ray_jobs.item import DeviceLostError
 from ray_jobs.stages import StageSettings
 
@@ -103,7 +103,7 @@ class Watched:
 class StageActor:
     """A stage that is made when the actor starts.
 
-    A `UsageError` of the making waits for the first call: Ray Data starts an actor that fails again and loses what it
+    A refusal of the making waits for the first call: Ray Data starts an actor that fails again and loses what it
     raised, while what a call raises reaches the driver whole. A device that is lost ends the actor, for it would fail
     every video after this one; Ray gives the block to another.
     """
@@ -112,10 +112,10 @@ class StageActor:
         os.nice(stage.niceness)
         # torch's threads would else spin while they wait for one another, on cores that other actors need
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        self._refusal: UsageError | None = None
+        self._refusal: UsageError | ItemError | None = None
         try:
             work: Work = getattr(import_module(stage.module), stage.name)(settings)
-        except UsageError as error:
+        except (UsageError, ItemError) as error:
             self._refusal = error
             return
         self._work: Callable[[pa.Table], pa.Table] = work

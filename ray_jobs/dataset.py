@@ -20,7 +20,7 @@ from clipsum.datasets.qfvs import read_qfvs
 from clipsum.datasets.splits import Split
 from clipsum.datasets.videoxum import read_videoxum
 from clipsum.datasets.youcook2 import read_youcook2
-from clipsum.errors import ItemError, UsageError, one_of
+from clipsum.errors import ItemError, UsageError, one_of, refused
 
 dataset: typer.Typer = typer.Typer(help="Published datasets as manifests.", no_args_is_help=True)
 Videos = Annotated[
@@ -166,7 +166,7 @@ def _write(
     try:
         written = write_dataset(found, storage.canonical(videos), storage.canonical(output), notes, want_summaries)
     except ItemError as error:
-        raise UsageError(f"--output '{output}' cannot be written: {error.detail}") from error
+        raise refused(f"--output '{output}' cannot be written", error) from error
     _tell(written)
     return 0
 

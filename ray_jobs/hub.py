@@ -7,7 +7,7 @@ from rich.console import Console
 
 from clipsum import storage
 from clipsum.config import DEFAULT_BUNDLE
-from clipsum.errors import ItemError, UsageError
+from clipsum.errors import ItemError, refused
 from ray_jobs.options import BundleName
 from ray_jobs.places import check_place
 
@@ -42,7 +42,7 @@ def import_(
     try:
         identity = import_bundle(source, storage.canonical(output))
     except ItemError as error:
-        raise UsageError(f"'{source}' cannot be read: {error.detail}") from error
+        raise refused(f"'{source}' cannot be read", error) from error
     Console().print(f"Bundle {identity}: {output}", highlight=False, soft_wrap=True)
     return 0
 

@@ -116,7 +116,7 @@ class Owner:
             if uri is None:
                 return 0, None
             try:
-                return int(Path(uri).stem), json.loads(storage.read_bytes(uri))
+                return int(Path(uri).stem), _read(uri)
             except ItemError as error:
                 if error.reason != "not_found":  # it went meanwhile: another may stand in its place
                     raise
@@ -137,6 +137,13 @@ def owned(output: str, say: Callable[[str], object], **times: float) -> Iterator
         yield owner
     finally:
         owner.release()
+
+
+def _read(uri: str) -> Sign:
+    """An owner's sign of life; nobody's where the file is empty: its owner is about to write it, or was killed."""
+    nobodys = {"id": "", "machine": "", "pid": 0, "began": None}
+    sign: Sign = json.loads(storage.read_bytes(uri) or json.dumps(nobodys))
+    return sign
 
 
 def _is_gone(sign: Sign) -> bool:

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from clipsum import storage
-from clipsum.errors import UsageError
+from clipsum.errors import ItemError, UsageError, refused
 from ray_jobs.run_record import ASKED, RECORD
 
 Kind = Literal["an evaluation", "an ablation", "a training run", "a run over an archive"]
@@ -33,7 +33,10 @@ def kind_of(place: str) -> Kind | None:
     """What run has left its record in this folder, if any."""
 
     def holds(name: str) -> bool:
-        return storage.exists(storage.join(place, name))
+        try:
+            return storage.exists(storage.join(place, name))
+        except ItemError as error:
+            raise refused(f"'{storage.shown(place)}' cannot be read", error) from error
 
     if holds(EVALUATION):
         return "an evaluation"

@@ -8,7 +8,7 @@ import pyarrow as pa
 import typer
 
 from clipsum import storage
-from clipsum.errors import ItemError, UsageError
+from clipsum.errors import ItemError, UsageError, refused
 from clipsum.reports.digest import drawn
 from clipsum.reports.export import export_rows
 from clipsum.reports.page import render_report
@@ -39,7 +39,7 @@ def report(
     try:
         found = parts.uris(output)
     except ItemError as error:
-        raise UsageError(f"'{output}' cannot be read: {error.detail}") from error
+        raise refused(f"'{output}' cannot be read", error) from error
     if not found:
         raise UsageError(f"'{output}' holds no summaries: name the --output folder of clipsum summarize")
     run = run_record.read(output) or {}

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from clipsum import storage
-from clipsum.errors import ItemError
 from ray_jobs.manifest import Listed
 from ray_jobs.pools import ActorPool, Machine
 from ray_jobs.tally import Tally
@@ -98,10 +97,10 @@ class Prices:
 
 
 def read(output: str) -> dict[str, Any] | None:
-    """The run.json of an output folder; None where there is none that can be read."""
+    """The run.json of an output folder; None where there is none, or a broken one. Raises: ItemError, as the store."""
     try:
-        found = json.loads(storage.read_bytes(_uri(output)))
-    except (ItemError, ValueError):
+        found = json.loads(storage.read_if_there(_uri(output)) or b"")
+    except ValueError:
         return None
     return found if isinstance(found, dict) and found.get("schema_version") == SCHEMA_VERSION else None
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from clipsum import storage
-from clipsum.errors import ItemError, UsageError
+from clipsum.errors import UsageError
 from clipsum.models.bundle import MANIFEST
 from clipsum.reports.units import scores
 from clipsum.training.recorded import check_recorded
@@ -105,10 +105,5 @@ def _write(uri: str, values: Mapping[str, Any]) -> None:
 
 
 def _read(uri: str) -> dict[str, Any] | None:
-    try:
-        found: dict[str, Any] = json.loads(storage.read_bytes(uri))
-    except ItemError as error:
-        if error.reason != "not_found":
-            raise
-        return None
-    return found
+    data = storage.read_if_there(uri)
+    return None if data is None else json.loads(data)

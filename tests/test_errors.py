@@ -2,7 +2,7 @@ import pickle
 
 import pytest
 
-from clipsum.errors import REASONS, ItemError, one_of
+from clipsum.errors import REASONS, ItemError, UsageError, one_of, refused
 from clipsum.records import Failure
 
 
@@ -33,3 +33,10 @@ def test_where_many_words_are_allowed_the_nearest_comes_first():
     message = str(one_of("name7", [f"a_name{number}" for number in range(20)], "key"))
     assert message.startswith("key 'name7' is not known: did you mean 'a_name7'? All there are: a_name0, a_name1")
     assert message.endswith("a_name19")
+
+
+def test_a_store_that_refuses_is_a_wrong_call_and_one_that_fails_is_not():
+    assert isinstance(refused("'a' cannot be read", ItemError("access_denied", "open", "403")), UsageError)
+    failed = refused("'a' cannot be read", ItemError("storage_error", "open", "503"))
+    assert isinstance(failed, ItemError)
+    assert (failed.reason, failed.detail) == ("storage_error", "'a' cannot be read: 503")

@@ -7,7 +7,7 @@ from typing import Any
 
 from clipsum import storage
 from clipsum.datasets.manifest import VIDEO_SUFFIXES
-from clipsum.errors import ItemError, UsageError
+from clipsum.errors import ItemError, UsageError, refused
 from clipsum.records import Segment
 
 YOUTUBE_ID_LENGTH = 11
@@ -31,7 +31,7 @@ def find_videos(folder: str, ids: Collection[str]) -> tuple[dict[str, str], list
             elif video_id:
                 found[video_id] = stored.uri
     except ItemError as error:
-        raise UsageError(f"--videos '{folder}' cannot be listed: {error.detail}") from error
+        raise refused(f"--videos '{folder}' cannot be listed", error) from error
     return found, sorted(set(twice))
 
 
@@ -41,7 +41,7 @@ def read_lines(place: str, what: str) -> list[str]:
         text = storage.read_bytes(place).decode("utf-8-sig").replace("\r\n", "\n")
         return text.removesuffix("\n").split("\n")
     except ItemError as error:
-        raise UsageError(f"{what} '{place}' cannot be read: {error.detail}") from error
+        raise refused(f"{what} '{place}' cannot be read", error) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{what} '{place}' is not text in UTF-8: {error}") from error
 
@@ -51,7 +51,7 @@ def read_json(place: str, what: str) -> Any:
     try:
         return json.loads(storage.read_bytes(place))
     except ItemError as error:
-        raise UsageError(f"{what} '{place}' cannot be read: {error.detail}") from error
+        raise refused(f"{what} '{place}' cannot be read", error) from error
     except ValueError as error:
         raise UsageError(f"{what} '{place}' is not JSON: {error}") from error
 

@@ -3,13 +3,14 @@
 import json
 import re
 from functools import partial
+from typing import Any
 
 import pyarrow.parquet as pq
 
 from clipsum import storage
 from clipsum.datasets.embedding_rows import FOLDER
 from clipsum.datasets.embedding_table import EmbeddingTable
-from clipsum.errors import ItemError, UsageError
+from clipsum.errors import UsageError
 
 _PART = re.compile(r"/part-\d+\.parquet$")
 
@@ -46,8 +47,14 @@ def _read_pixels(uri: str, row: int) -> bytes | None:
 
 
 def listed_in(place: str) -> int:
-    """How many videos the run listed; 0 where it has left no record."""
+    """How many videos the run listed; 0 where it has left no record. Raises: ItemError."""
+    return int(((read_run(place) or {}).get("counts") or {}).get("listed") or 0)
+
+
+def read_run(place: str) -> dict[str, Any] | None:
+    """The record of the run that embedded them; None where it has left none. Raises: ItemError, as the store."""
     try:
-        return int(json.loads(storage.read_bytes(storage.join(place, "run.json")))["counts"]["listed"])
-    except (ItemError, ValueError, KeyError):
-        return 0
+        found = json.loads(storage.read_if_there(storage.join(place, "run.json")) or b"")
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsum import storage
-from clipsum.errors import ItemError, UsageError
+from clipsum.errors import ItemError, UsageError, refused
 
 if TYPE_CHECKING:
     import h5py
@@ -33,7 +33,7 @@ def open_hdf5(place: str, what: str) -> Iterator["h5py.File"]:
                 except (OSError, RuntimeError, KeyError) as error:  # what h5py makes of damage inside
                     raise UsageError(f"{what} '{storage.shown(place)}' is damaged: {error}") from error
     except ItemError as error:
-        raise UsageError(f"{what} '{storage.shown(place)}' cannot be read: {error.detail}") from error
+        raise refused(f"{what} '{storage.shown(place)}' cannot be read", error) from error
 
 
 def array_of(

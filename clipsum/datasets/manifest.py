@@ -17,7 +17,7 @@ from clipsum.datasets.ids import SeenIds
 from clipsum.datasets.sidecars import pair_sidecars
 from clipsum.datasets.splits import SplitCheck
 from clipsum.datasets.tables import ROWS_AT_ONCE, SUFFIXES, Row, read_rows
-from clipsum.errors import ItemError, UsageError
+from clipsum.errors import ItemError, UsageError, refused
 from clipsum.records import VideoRef
 from clipsum.storage import StoredObject
 from clipsum.storage.reader import requests
@@ -33,7 +33,7 @@ def list_sources(sources: Sequence[str], allow_https: bool = False, limit: int |
 
     Raises: UsageError, one line, for a source that is missing, holds no video or may not be read, a manifest that is
     malformed, names an id twice or a file in two splits, and https where it is not allowed. It comes when the stream
-    gets there.
+    gets there. ItemError where the store fails.
     """
     if not sources:
         raise UsageError("no source is given: name a video, a folder, a glob, s3://bucket/prefix or a manifest")
@@ -103,7 +103,7 @@ def _of_manifest(manifest: str, allow_https: bool) -> Iterator[VideoRef]:
     try:
         rows = read_rows(manifest)
         while batch := list(islice(rows, ROWS_AT_ONCE)):
-            videos = [_video_of(number, row, manifest, allow_https) for number, row in batch]
+            videos = [_video_of(where, row, manifest, allow_https) for where, row in batch]
             stored = list(_stats(videos))
             if not found:
                 _refuse_denied(stored)
@@ -133,9 +133,9 @@ def _ref(row: Row, stored: StoredObject, manifest: str, allow_https: bool) -> Vi
     )
 
 
-def _video_of(number: int, row: Row, manifest: str, allow_https: bool) -> str:
+def _video_of(where: str, row: Row, manifest: str, allow_https: bool) -> str:
     if not row["video"]:
-        raise UsageError(f"manifest '{storage.shown(manifest)}' row {number}: 'video' is empty: give a path or URI")
+        raise UsageError(f"manifest '{storage.shown(manifest)}' {where}: 'video' is empty: give a path or URI")
     return _checked(_resolved(row["video"], manifest), allow_https)
 
 
@@ -189,6 +189,7 @@ def _is_video(file: StoredObject) -> bool:
     return storage.suffix(file.uri) in VIDEO_SUFFIXES
 
 
-def _unusable(source: str, error: ItemError) -> UsageError:
+def _unusable(source: str, error: ItemError) -> UsageError | ItemError:
     detail = error.detail.removeprefix(f"{storage.shown(source)}: ")
-    return UsageError(f"source '{storage.shown(source)}' cannot be listed ({error.reason}): {detail}")
+    words = f"source '{storage.shown(source)}' cannot be listed ({error.reason})"
+    return refused(words, ItemError(error.reason, error.stage, detail))

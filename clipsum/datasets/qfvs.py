@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from clipsum import storage
 from clipsum.datasets.annotation_files import read_lines
-from clipsum.errors import ItemError, UsageError
+from clipsum.errors import ItemError, UsageError, refused
 
 WHAT = "--qfvs"
 SHOT_S = 5.0
@@ -81,7 +81,7 @@ def _oracles(folder: str, video_id: str, concepts: tuple[str, ...], shots: int) 
     try:
         files = sorted(found.uri for found in storage.list_files(place) if found.uri.endswith(ending))
     except ItemError as error:
-        raise UsageError(f"{WHAT} '{place}' cannot be listed: {error.detail}") from error
+        raise refused(f"{WHAT} '{place}' cannot be listed", error) from error
     if not files:
         raise UsageError(f"{WHAT} '{place}' has no summary: give CONCEPT_CONCEPT{ending} for each query")
     return {_query(file, ending, concepts): _shots(file, shots) for file in files}

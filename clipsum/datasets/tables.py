@@ -22,32 +22,34 @@ NEAR = 0.85
 """How like one of our columns another must be to be taken for a slip."""
 
 Row = dict[str, str | None]
+Found = tuple[str, dict[str, Any]]
 
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # its default, 128 KiB, is less than an hour's transcript
 
 
-def read_rows(uri: str) -> Iterator[tuple[int, Row]]:
-    """Each row's number, counted from 1, and its known columns; "" and missing values are None.
+def read_rows(uri: str) -> Iterator[tuple[str, Row]]:
+    """Where each row stands ("line 3" of JSON lines, "row 3" of a table), and its known columns; "" is None.
 
     Other columns are left alone. Memory: one row, or `ROWS_AT_ONCE` of parquet. Raises: UsageError, ItemError.
     """
     reading = {".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}[storage.suffix(uri)]
     with storage.open_reader(uri) as reader:
         try:
-            for number, row in enumerate(reading(reader, uri), 1):
-                yield number, {name: _text(row.get(name), name, number, uri) for name in COLUMNS}
+            for where, row in reading(reader, uri):
+                place = f"manifest '{storage.shown(uri)}' {where}"
+                yield where, {name: _text(row.get(name), name, place) for name in COLUMNS}
         except UnicodeDecodeError as error:
             raise UsageError(f"manifest '{storage.shown(uri)}' is not UTF-8: save it as that ({error})") from error
         except (csv.Error, ArrowException) as error:
             raise UsageError(f"manifest '{storage.shown(uri)}' cannot be read: {error}") from error
 
 
-def _jsonl(reader: RangeReader, uri: str) -> Iterator[dict[str, Any]]:
+def _jsonl(reader: RangeReader, uri: str) -> Iterator[Found]:
     for number, line in enumerate(_lines(reader), 1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line.rstrip())
         except ValueError as error:
             what = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
             raise UsageError(f"manifest '{storage.shown(uri)}' line {number} is not JSON: {what}") from error
@@ -58,10 +60,10 @@ def _jsonl(reader: RangeReader, uri: str) -> Iterator[dict[str, Any]]:
             raise UsageError(f"manifest '{storage.shown(uri)}' line {number} has no key 'video': its keys are {found}")
         if number == 1:
             _refuse_misspelt(row, uri)
-        yield row
+        yield f"line {number}", row
 
 
-def _csv(reader: RangeReader, uri: str) -> Iterator[dict[str, Any]]:
+def _csv(reader: RangeReader, uri: str) -> Iterator[Found]:
     rows = csv.DictReader(_lines(reader), strict=True)
     _check_columns(rows.fieldnames or (), uri)
     for number, row in enumerate(rows, 1):
@@ -70,16 +72,17 @@ def _csv(reader: RangeReader, uri: str) -> Iterator[dict[str, Any]]:
                 f"manifest '{storage.shown(uri)}' row {number} has more fields than there are columns: put a text with "
                 "a comma between double quotes"
             )
-        yield row
+        yield f"row {number}", row
 
 
-def _parquet(reader: RangeReader, uri: str) -> Iterator[dict[str, Any]]:
+def _parquet(reader: RangeReader, uri: str) -> Iterator[Found]:
     file = pq.ParquetFile(reader)
     names = file.schema_arrow.names
     _check_columns(names, uri)
     known = [name for name in COLUMNS if name in names]
-    for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=known):
-        yield from batch.to_pylist()
+    batches = file.iter_batches(batch_size=ROWS_AT_ONCE, columns=known)
+    for number, row in enumerate((row for batch in batches for row in batch.to_pylist()), 1):
+        yield f"row {number}", row
 
 
 def _lines(reader: RangeReader) -> io.TextIOWrapper:
@@ -105,14 +108,14 @@ def _refuse_misspelt(names: Iterable[str], uri: str) -> None:
             )
 
 
-def _text(value: Any, name: str, number: int, uri: str) -> str | None:
+def _text(value: Any, name: str, where: str) -> str | None:
     if name == "video_id" and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     if not isinstance(value, str):
         kind = type(value).__name__
-        raise UsageError(f"manifest '{storage.shown(uri)}' row {number}: '{name}' is of type {kind}: give a text")
+        raise UsageError(f"{where}: '{name}' is of type {kind}: give a text")
     if any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise UsageError(f"manifest '{storage.shown(uri)}' row {number}: '{name}' is not text but {value[:80]!r}")
+        raise UsageError(f"{where}: '{name}' is not text but {value[:80]!r}")
     return value

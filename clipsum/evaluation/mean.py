@@ -11,7 +11,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from clipsum import storage
-from clipsum.errors import ItemError, UsageError
+from clipsum.errors import ItemError, UsageError, refused
 from clipsum.evaluation.record import SCHEMA_VERSION
 from clipsum.evaluation.tables import figure_labels, figures_of
 
@@ -75,9 +75,7 @@ def _read(place: str) -> Record:
     try:
         record = json.loads(storage.read_bytes(file))
     except ItemError as error:
-        raise UsageError(
-            f"'{place}' holds no evaluation ({error.detail}): name the --output of clipsum evaluate"
-        ) from error
+        raise refused(f"'{place}' holds no evaluation, name the --output of clipsum evaluate", error) from error
     except ValueError as error:
         raise UsageError(f"'{file}' is not JSON: evaluate again") from error
     if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:

@@ -3,7 +3,6 @@
 So a bundle whose encoder was fine-tuned is scored on the embeddings that it was trained from. T frames, D width.
 """
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,11 +10,10 @@ from typing import Any, overload
 
 import numpy as np
 
-from clipsum import storage
 from clipsum.config import Preprocessing
 from clipsum.datasets.embedded import Embedded, EmbeddedSet
+from clipsum.datasets.embedding_files import read_run
 from clipsum.encoders.base import FrameEncoder
-from clipsum.errors import ItemError
 from clipsum.models.bundle import Bundle
 
 Costs = Mapping[str, Mapping[str, float]]
@@ -81,10 +79,10 @@ def is_reencoded(bundle: Bundle, videos: EmbeddedSet) -> bool:
 
 def _prepared(place: str) -> Preprocessing | None:
     """How frames were prepared, by the record of the run that embedded them; None where it has left none."""
+    run = read_run(place) or {}
     try:
-        run = json.loads(storage.read_bytes(storage.join(place, "run.json")))
         return Preprocessing(**run["encoder"]["preprocessing"])
-    except (ItemError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from clipsum import storage
-from clipsum.errors import ItemError, UsageError
+from clipsum.errors import ItemError, UsageError, refused
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,7 +44,7 @@ def _lines(place: str, has_ids: bool) -> dict[str, str]:
     try:
         text = storage.read_bytes(place).decode("utf-8-sig")
     except ItemError as error:
-        raise UsageError(f"'{place}' cannot be read: {error.detail}") from error
+        raise refused(f"'{place}' cannot be read", error) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"'{place}' is not a text file in UTF-8: {error}") from error
     lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")

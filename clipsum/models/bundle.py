@@ -28,7 +28,7 @@ from clipsum import storage
 from clipsum.config import DEFAULT_BUNDLE, Sampling, Seek
 from clipsum.encoders.base import EncoderSpec, FrameEncoder, Precision
 from clipsum.encoders.load import load_encoder
-from clipsum.errors import ItemError, UsageError, one_of
+from clipsum.errors import ItemError, UsageError, one_of, refused
 from clipsum.models.bundle_cache import cached
 from clipsum.models.manifest import ENCODER, BundleManifest, bundle_id, parse_manifest
 
@@ -131,16 +131,11 @@ def load_bundle(name: str = DEFAULT_BUNDLE) -> Bundle:
     """
     place = _place(name)
     manifest, identity = read_manifest(name)
-    folder = _fetch(place, manifest, identity, name) if storage.is_s3(place) else Path(place)
-    for file, expected in manifest.files.items():
-        if not (folder / file).is_file():
-            raise UsageError(f"bundle '{name}' lacks its file '{file}': copy or train it again")
-        if (found := _sha256(folder / file)) != expected:
-            raise UsageError(
-                f"bundle '{name}': file '{file}' has sha256 {found[:16]}, bundle.json says {expected[:16]}: "
-                "it was altered or not copied whole"
-            )
-    return Bundle(folder, manifest, identity)
+    if storage.is_s3(place):
+        return Bundle(_fetch(place, manifest, identity, name), manifest, identity)
+    if fault := _fault(Path(place), manifest):
+        raise UsageError(f"bundle '{name}' {fault}")
+    return Bundle(Path(place), manifest, identity)
 
 
 class EncoderFiles(Protocol):
@@ -248,11 +243,11 @@ def _read(uri: str, name: str) -> bytes:
     try:
         return storage.read_bytes(uri)
     except ItemError as error:
-        raise UsageError(f"bundle '{name}' cannot be read: {error.detail}: name a folder with {MANIFEST}") from error
+        raise refused(f"bundle '{name}' cannot be read, name a folder with {MANIFEST}", error) from error
 
 
 def _fetch(place: str, manifest: BundleManifest, identity: str, name: str) -> Path:
-    """A bundle from S3 in this user's cache."""
+    """A bundle from S3 in this user's cache, where nothing comes that is not what its manifest says."""
 
     def fill(folder: Path) -> None:
         for file in (*manifest.files, MANIFEST):
@@ -260,9 +255,24 @@ def _fetch(place: str, manifest: BundleManifest, identity: str, name: str) -> Pa
             try:
                 storage.download(storage.join(place, file), folder / file)
             except ItemError as error:
-                raise UsageError(f"bundle '{name}' lacks its file '{file}': {error.detail}") from error
+                raise refused(f"bundle '{name}' lacks its file '{file}'", error) from error
+        if fault := _fault(folder, manifest):
+            raise UsageError(f"bundle '{name}' {fault}")
 
-    return cached(identity, fill)
+    return cached(identity, fill, lambda folder: not _fault(folder, manifest))
+
+
+def _fault(folder: Path, manifest: BundleManifest) -> str:
+    """What is not as the manifest says, after the words "bundle X"; "" where all is."""
+    for file, expected in manifest.files.items():
+        if not (folder / file).is_file():
+            return f"lacks its file '{file}': copy or train it again"
+        if (found := _sha256(folder / file)) != expected:
+            return (
+                f"is not whole: file '{file}' has sha256 {found[:16]}, bundle.json says {expected[:16]}: "
+                "it was altered, or is being copied: copy it again, or wait for the copy to end"
+            )
+    return ""
 
 
 def _sha256(path: Path) -> str:

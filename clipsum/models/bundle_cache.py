@@ -20,13 +20,16 @@ _HELD: dict[tuple[int, int], int] = {}
 """Device and inode of each folder that this process holds, with the descriptor that holds the lock."""
 
 
-def cached(identity: str, fill: Callable[[Path], None]) -> Path:
-    """The folder of the bundle `identity`, filled by `fill` where it is not there yet.
+def cached(identity: str, fill: Callable[[Path], None], is_whole: Callable[[Path], bool] = Path.is_dir) -> Path:
+    """The folder of the bundle `identity`, filled by `fill` where it is not there yet, or is not whole any more.
 
-    Processes that want the same one at once do not disturb each other. Bound: `KEPT` bundles, and those in use.
+    `fill` raises rather than leave what is not whole. Processes that want the same one at once do not disturb each
+    other. Bound: `KEPT` bundles, and those in use.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "clipsum" / "bundles"
     folder = cache / identity
+    if _held(folder) and not is_whole(folder):
+        _drop(folder, cache)
     while not _held(folder):
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
@@ -74,6 +77,12 @@ def _entries(cache: Path) -> Iterator[tuple[float, Path]]:
     for path in cache.iterdir():
         with suppress(OSError):
             yield path.stat().st_mtime, path
+
+
+def _drop(folder: Path, cache: Path) -> None:
+    """Remove a folder that is of no use to anybody, held or not: in one step for whoever comes."""
+    with suppress(FileNotFoundError), tempfile.TemporaryDirectory(dir=cache, ignore_cleanup_errors=True) as scratch:
+        folder.rename(Path(scratch) / folder.name)
 
 
 def _remove(folder: Path, cache: Path) -> None:

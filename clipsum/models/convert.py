@@ -15,7 +15,7 @@ from clipsum import storage
 from clipsum.config import Config, Sampling, Seek, load
 from clipsum.encoders.base import FrameEncoder
 from clipsum.encoders.load import find_encoder
-from clipsum.errors import UsageError
+from clipsum.errors import ItemError, UsageError, refused
 from clipsum.models.bundle import BUNDLED, MANIFEST, load_bundle, save_bundle
 from clipsum.models.card import CardFacts, encoder_name, model_card
 from clipsum.models.config import ModelConfig
@@ -75,11 +75,18 @@ def read_text_side(name: str) -> tuple[BartForConditionalGeneration, Any, str]:
 
     The latter is how one text side meets another encoder, for a comparison. Raises: UsageError, one line.
     """
-    if (BUNDLED / name / MANIFEST).is_file() or storage.exists(storage.join(name, MANIFEST)):
+    if (BUNDLED / name / MANIFEST).is_file() or _is_bundle(name):
         bundle = load_bundle(name)
         origin = f"that of bundle {bundle.bundle_id}, which was trained on {bundle.manifest.trained_on}"
         return bundle.model.bart, bundle.tokenizer, origin
     return *read_bart(name), f"{name} as published"
+
+
+def _is_bundle(place: str) -> bool:
+    try:
+        return storage.exists(storage.join(place, MANIFEST))
+    except ItemError as error:
+        raise refused(f"BART '{place}' cannot be read", error) from error
 
 
 def starting_point(bart: BartForConditionalGeneration, width: int) -> ConvertConfig:

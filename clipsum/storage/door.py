@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from clipsum.errors import ItemError, Reason, UsageError
+from clipsum.errors import ItemError, Reason, UsageError, refused
 from clipsum.storage import https, local, s3
 from clipsum.storage.reader import RangeReader
 from clipsum.storage.s3_client import patience
@@ -78,6 +78,16 @@ def read_bytes(uri: str) -> bytes:
     return _backend(uri).read_bytes(uri)
 
 
+def read_if_there(uri: str) -> bytes | None:
+    """The whole file; None where there is none, and only there. Raises: ItemError."""
+    try:
+        return read_bytes(uri)
+    except ItemError as error:
+        if error.reason != "not_found":
+            raise
+        return None
+
+
 def read_range(uri: str, start: int, stop: int) -> bytes:
     """The bytes [start, stop), fewer at the end of the file. Raises: ItemError."""
     return _backend(uri).read_range(uri, start, stop)
@@ -134,7 +144,10 @@ def beside(uri: str, suffixes: Sequence[str]) -> list[str]:
 
 
 def check_writable(uri: str) -> None:
-    """Write a small file below `uri` and remove it, and the folders made for it. Raises: UsageError, one line."""
+    """Write a small file below `uri` and remove it, and the folders made for it.
+
+    Raises: UsageError, one line, where the store refuses; ItemError where it is away.
+    """
     if not uri.strip():
         raise UsageError("the output is empty: name a folder or s3://bucket/prefix")
     if scheme_of(uri) == "file" and local_path(uri).is_file():
@@ -164,7 +177,7 @@ def _without_new_folders(uri: str) -> Iterator[None]:
 
 
 def check_readable(uri: str) -> bool:
-    """Does the store answer, and is something there? Raises: UsageError, one line, where it refuses or is away."""
+    """Is something there? Raises: UsageError, one line, where the store refuses; ItemError where it is away."""
     try:
         with patience(0):
             return exists(uri)
@@ -172,9 +185,10 @@ def check_readable(uri: str) -> bool:
         raise _refused(f"cannot read '{shown(uri)}'", uri, error) from error
 
 
-def _refused(what: str, uri: str, error: ItemError) -> UsageError:
+def _refused(what: str, uri: str, error: ItemError) -> UsageError | ItemError:
     detail = error.detail.removeprefix(f"{shown(uri)}: ")
-    return UsageError(f"{what}: {detail}; {_ADVICE.get(error.reason, 'try again once it is there')}")
+    advice = _ADVICE.get(error.reason, "try again once it is there")
+    return refused(what, ItemError(error.reason, error.stage, f"{detail}; {advice}"))
 
 
 def _backend(uri: str) -> Backend:

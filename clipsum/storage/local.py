@@ -17,6 +17,14 @@ from clipsum.storage.reader import LocalReader
 from clipsum.storage.uri import StoredObject, glob_regex, has_wildcard, local_path, local_uri, stem
 
 logger = logging.getLogger(__name__)
+BY_ERROR: dict[int, Reason] = {
+    errno.EACCES: "access_denied",
+    errno.EPERM: "access_denied",
+    errno.EROFS: "access_denied",
+    errno.ENAMETOOLONG: "not_found",
+    errno.ELOOP: "not_found",
+}
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 CLOCK_NS = 2_000_000_000  # no file system's clock is coarser: an older time of change does not hide another change
 
 
@@ -75,7 +83,7 @@ def create_bytes(uri: str, data: bytes) -> bool:
         part = path.with_name(f".{uuid.uuid4().hex}.part")
         try:
             _write(part, data)
-            path.hardlink_to(part)  # unlike a rename it fails where something is
+            _link(path, part)
         except FileExistsError:
             return False
         finally:
@@ -226,6 +234,21 @@ def _write(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def _link(path: Path, part: Path) -> None:
+    """`part` under the name `path` too, which unlike a rename fails where something is.
+
+    A file system without links (exFAT, SMB, FUSE) gets an empty file in its place first, which is `part` a moment
+    later: who reads it in between sees an empty file. Raises: FileExistsError.
+    """
+    try:
+        path.hardlink_to(part)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        path.touch(exist_ok=False)
+        part.replace(path)
+
+
 @contextmanager
 def _put_in_place(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{uuid.uuid4().hex}.part")
@@ -242,10 +265,8 @@ def _asking(uri: str) -> Iterator[None]:
         yield
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise ItemError("not_found", "open", f"{uri}: {error.strerror}") from error
-    except PermissionError as error:
-        raise ItemError("access_denied", "open", f"{uri}: {error.strerror}") from error
     except OSError as error:
-        reason: Reason = "not_found" if error.errno in (errno.ENAMETOOLONG, errno.ELOOP) else "storage_error"
+        reason = BY_ERROR.get(error.errno or 0, "storage_error")
         raise ItemError(reason, "open", f"{uri}: {error.strerror or error}") from error
     except ValueError as error:  # a zero byte in the path
         raise ItemError("not_found", "open", f"{uri!r}: {error}") from error

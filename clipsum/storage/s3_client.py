@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
+import botocore.session
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import (
@@ -33,6 +34,8 @@ from botocore.exceptions import (
 from botocore.exceptions import (
     ConnectionError as NotConnectedError,
 )
+from botocore.httpsession import URLLib3Session
+from botocore.utils import get_environ_proxies
 
 from clipsum.errors import ItemError, Reason
 from clipsum.storage.reader import CONCURRENT_REQUESTS
@@ -40,6 +43,8 @@ from clipsum.storage.reader import CONCURRENT_REQUESTS
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+TIMEOUT_S = (10, 60)
+"""To connect, and between two answers."""
 PATIENCE_S = 60.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 8.0
 ENVIRONMENT = ("ENDPOINT_URL", "ENDPOINT_URL_S3", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN", "PROFILE")
@@ -75,6 +80,15 @@ def client() -> "S3Client":
 def signer() -> "S3Client":
     """A client that signs addresses by version 4, which boto3 does not do of itself."""
     return _client_of(os.getpid(), *(os.environ.get(f"AWS_{name}") for name in ENVIRONMENT), signature="s3v4")
+
+
+def connections() -> URLLib3Session:
+    """Plain connections to the store, for requests that are signed already, as `client` has them.
+
+    They go by the same proxies and certificates, and last as long as this process.
+    """
+    endpoint = client().meta.endpoint_url
+    return _connections_of(os.getpid(), endpoint, *(os.environ.get(f"AWS_{name}") for name in ENVIRONMENT))
 
 
 @contextmanager
@@ -121,14 +135,27 @@ def _client_of(_pid: int, *environment: str | None, signature: str | None = None
     config = Config(
         retries={"mode": "adaptive"},
         max_pool_connections=2 * CONCURRENT_REQUESTS,
-        connect_timeout=10,
-        read_timeout=60,
+        connect_timeout=TIMEOUT_S[0],
+        read_timeout=TIMEOUT_S[1],
         tcp_keepalive=True,
         s3={"addressing_style": "path" if any(environment[:2]) else "auto"},
         user_agent_extra="clipsum",
         signature_version=signature,  # None: what each bucket asks for
     )
     return session.client("s3", config=config)
+
+
+@lru_cache(maxsize=4)
+def _connections_of(_pid: int, endpoint: str, *_environment: str | None) -> URLLib3Session:
+    stated = botocore.session.get_session().get_config_variable("ca_bundle")
+    certificates: Any = stated or os.environ.get("REQUESTS_CA_BUNDLE", True)
+    timeout_s: Any = TIMEOUT_S  # its stubs know of a whole number alone
+    return URLLib3Session(
+        verify=certificates,
+        proxies=get_environ_proxies(endpoint),
+        timeout=timeout_s,
+        max_pool_connections=2 * CONCURRENT_REQUESTS,
+    )
 
 
 @contextmanager

@@ -6,13 +6,13 @@ What is not answered whole and at once is asked again the ordinary way, and so i
 
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any, cast
+from typing import Any
 
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import BotoCoreError
 
 from clipsum.storage.reader import Fetch
-from clipsum.storage.s3_client import client, signer
+from clipsum.storage.s3_client import connections, signer
 
 VALID_S = 3600
 
@@ -35,12 +35,13 @@ class SignedRanges:
     def _ask(self, start: int, stop: int) -> bytes | None:
         """The bytes, or None; a store that does not take this kind of signature is not asked that way again."""
         headers: Any = {"Range": f"bytes={start}-{stop - 1}", "If-Match": f'"{self._version}"'}
-        # the client's own connections, with its proxies and certificates, for which it has no public name
-        connections = cast(Any, client())._endpoint.http_session
         try:
             request = AWSPreparedRequest("GET", self._sign(), headers, None, stream_output=False)
-            answer = connections.send(request)
+            answer = connections().send(request)
         except BotoCoreError:
+            return None
+        except (AttributeError, TypeError):  # these parts of boto3 are of no documented interface, and may change
+            self._quick = False
             return None
         if answer.status_code != 206:
             self._quick = answer.status_code >= 500

@@ -19,27 +19,12 @@ from clipsum.storage import RangeReader
 from clipsum.video.faults import faults, has_video_signature
 
 BUFFER_BYTES = 2**16
-# what cannot name another file: a playlist could make libav read addresses that nobody asked for
+# what keeps times, unlike a codec's bare packets, and cannot name another file: a playlist could make libav read
+# addresses that nobody asked for
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2",
     "matroska,webm",
-    *(
-        "mpegts",
-        "mpeg",
-        "mpegvideo",
-        "avi",
-        "flv",
-        "asf",
-        "ogg",
-        "mxf",
-        "nut",
-        "ivf",
-        "h264",
-        "hevc",
-        "obu",
-        "rm",
-        "dv",
-    ),
+    *("mpegts", "mpeg", "avi", "flv", "asf", "ogg", "mxf", "nut", "ivf", "rm", "dv"),
 )
 OPEN_OPTIONS = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "none"}
 FRAGMENT_MARKS = (b"mvex", b"moof")
@@ -148,6 +133,13 @@ def packets_of(media: Media, *streams: Stream) -> Iterator["Packet[Stream]"]:
         return
 
 
+def check_duration(duration_s: float, limits: Limits) -> None:
+    """Raise ItemError too_long where it is more than `limits` allow. A header may state none, or less than there is."""
+    if duration_s > limits.max_duration_s:
+        most = f"limits.max_duration_s={limits.max_duration_s:g}"
+        raise ItemError("too_long", "open", f"{duration_s:,.1f} s is more than {most}")
+
+
 def _video_stream(container: InputContainer) -> VideoStream:
     pictures = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
     if not pictures:
@@ -160,10 +152,7 @@ def _video_stream(container: InputContainer) -> VideoStream:
 
 
 def _check(media: Media, limits: Limits) -> None:
-    duration_s = (media.container.duration or 0) / av.time_base
-    if duration_s > limits.max_duration_s:
-        most = f"limits.max_duration_s={limits.max_duration_s:g}"
-        raise ItemError("too_long", "open", f"{duration_s:,.1f} s is more than {most}")
+    check_duration((media.container.duration or 0) / av.time_base, limits)
     width, height = media.stream.codec_context.width, media.stream.codec_context.height
     if width * height > limits.max_pixels_per_frame:
         raise ItemError(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from clipsum.config import Limits, Sampling, Seek
 from clipsum.records import Segment
 from clipsum.storage import RangeReader
-from clipsum.video.container import Media, open_media
+from clipsum.video.container import Media, check_duration, open_media
 from clipsum.video.plan import Target, choose
 from clipsum.video.sampling import sample_times, stride_s
 from clipsum.video.subtitles import indexed_packets, segments, subtitle_stream
@@ -29,28 +29,28 @@ def opened(
     reader: RangeReader, limits: Limits, sampling: Sampling, seek: Seek, want_subtitles: bool, ways: Sequence[Way]
 ) -> Iterator[Opened]:
     """The video with its times and targets. Raises: ItemError as `open_media` and `scanned_timeline`."""
+
+    def settled(media: Media, timeline: Timeline, subtitles: tuple[Segment, ...] = ()) -> Opened:
+        check_duration(timeline.duration_s, limits)
+        times_s = sample_times(sampling, timeline.duration_s)
+        targets = choose(timeline, times_s, stride_s(times_s, timeline.duration_s), seek)
+        return Opened(media, timeline, targets, subtitles)
+
     with ExitStack() as stack:
         media = stack.enter_context(open_media(reader, limits))
         texts = subtitle_stream(media.container) if want_subtitles else None
         timeline = indexed_timeline(media) if "index" in ways else None
         if timeline is not None:
             packets = indexed_packets(media, texts, reader) if texts else []
-            subtitles = segments(media, texts, packets) if texts else ()
-            yield Opened(media, timeline, _targets(timeline, sampling, seek), subtitles)
+            yield settled(media, timeline, segments(media, texts, packets) if texts else ())
             return
         if "seek" in ways and seek != "exact" and texts is None and (timeline := cued_timeline(media)):
-            targets = _targets(timeline, sampling, seek)
-            if targets:
-                yield Opened(media, timeline, targets, ())
+            found = settled(media, timeline)
+            if found.targets:
+                yield found
                 return
         if media.source.spent:
             media = stack.enter_context(open_media(reader, limits))
             texts = subtitle_stream(media.container) if want_subtitles else None
         timeline, packets = scanned_timeline(media, texts)
-        subtitles = segments(media, texts, packets) if texts else ()
-        yield Opened(media, timeline, _targets(timeline, sampling, seek), subtitles)
-
-
-def _targets(timeline: Timeline, sampling: Sampling, seek: Seek) -> list[Target]:
-    times_s = sample_times(sampling, timeline.duration_s)
-    return choose(timeline, times_s, stride_s(times_s, timeline.duration_s), seek)
+        yield settled(media, timeline, segments(media, texts, packets) if texts else ())

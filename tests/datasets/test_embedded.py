@@ -176,3 +176,12 @@ def test_embeddings_are_read_from_s3(s3):
     videos = open_embedded(f"{s3.uri}/emb")
     assert videos.video_ids == ["a", "c", "z"]
     assert videos[2].frames.pixels.shape == (8, 16, 16, 3)
+
+
+def test_a_record_that_cannot_be_fetched_is_no_missing_one(place, monkeypatch):
+    def away(uri):
+        raise ItemError("storage_error", "open", f"{uri}: HTTP 503")
+
+    monkeypatch.setattr("clipsum.storage.local.read_bytes", away)
+    with pytest.raises(ItemError, match=r"run\.json: HTTP 503"):
+        open_embedded(place)

@@ -10,7 +10,7 @@ import pytest
 
 from clipsum import storage
 from clipsum.datasets.manifest import default_id, list_sources
-from clipsum.errors import UsageError
+from clipsum.errors import ItemError, UsageError
 
 
 @pytest.fixture
@@ -217,6 +217,8 @@ def test_what_cannot_be_listed_is_one_line_that_names_it(here):
     [
         ("a.jsonl", b'{"video": "a.mp4"}\n{"video":\n', "line 2"),
         ("a.jsonl", b"[1]\n", "'video'"),
+        ("a.jsonl", b'{"video": "a.mp4"\n', "line 1 is not JSON: Expecting ',' delimiter at column 18"),
+        ("a.jsonl", b'{"video": "a.mp4"}\n\n{"video": "b.mp4", "query": ["x"]}\n', "line 3: 'query' is of type list"),
         ("a.jsonl", b'{"video": 3}', "type int"),
         ("a.jsonl", b'{"video": "a.mp4", "transcript": ["x"]}', "type list"),
         ("a.jsonl", b'{"clip": "a.mp4"}', "line 1 has no key 'video': its keys are 'clip'"),
@@ -312,3 +314,14 @@ def test_the_real_videos_are_all_listed(shared_dir, here):
     shutil.copytree(shared_dir / "videos", here / "videos")
     found = {uri.removeprefix(f"{here}/videos/") for uri in uris("videos")}
     assert found == {str(p.relative_to(here / "videos")) for p in (here / "videos").rglob("*.*") if p.suffix != ".md"}
+
+
+def test_a_store_that_fails_in_the_middle_of_a_listing_is_no_wrong_call(here, monkeypatch):
+    def listing(uri):
+        yield storage.StoredObject(f"{uri}/a.mp4", 1, "v")
+        raise ItemError("storage_error", "open", f"{uri}: 503 SlowDown")
+
+    monkeypatch.setattr(storage, "list_files", listing)
+    with pytest.raises(ItemError, match=r"cannot be listed .*503 SlowDown") as caught:
+        list(list_sources([str(here)]))
+    assert caught.value.reason == "storage_error"

@@ -6,6 +6,7 @@ import pytest
 from clipsum.config import Sampling
 from clipsum.datasets.embedded import open_embedded
 from clipsum.datasets.embedding_rows import Kind
+from clipsum.errors import ItemError
 from clipsum.evaluation.reencode import as_seen_by
 from clipsum.models.bundle import load_bundle
 from tests.datasets.embedded_folder import KIND, video, write_part
@@ -60,3 +61,13 @@ def test_another_mean_does_not_matter_since_pixels_are_stored_before_it(bundle, 
     videos = stored(tmp_path, prepared={"size_px": 32, "mean": [0, 0, 0]})
     seen, _ = as_seen_by(bundle, videos, {}, "cpu")
     assert seen[0].embeddings.fingerprint == bundle.manifest.fingerprint
+
+
+def test_a_record_that_cannot_be_fetched_does_not_stand_for_the_same_preparation(bundle, tmp_path, monkeypatch):
+    def away(uri):
+        raise ItemError("storage_error", "open", f"{uri}: HTTP 503")
+
+    videos = stored(tmp_path)
+    monkeypatch.setattr("clipsum.storage.local.read_bytes", away)
+    with pytest.raises(ItemError, match=r"run\.json: HTTP 503"):
+        as_seen_by(bundle, videos, {}, "cpu")

@@ -263,9 +263,17 @@ def test_a_bundle_goes_to_s3_and_comes_back_through_the_cache(s3, tmp_path, monk
     assert "lies" not in _refusal(f"{s3.uri}/models/none")
 
 
-def test_a_bundle_on_s3_that_lacks_a_file_is_refused_by_name(s3, tmp_path, monkeypatch):
+def test_a_bundle_on_s3_that_is_not_whole_yet_is_refused_and_read_once_it_is(s3, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     write_bundle(f"{s3.uri}/toy", tmp_path / "clip", sampling=SAMPLING)
-    bundles.storage.delete(f"{s3.uri}/toy/model.safetensors")
-    assert "lacks its file 'model.safetensors'" in _refusal(f"{s3.uri}/toy")
+    file = f"{s3.uri}/toy/README.md"
+    card = bundles.storage.read_bytes(file)
+    bundles.storage.delete(file)
+    assert "lacks its file 'README.md'" in _refusal(f"{s3.uri}/toy")
+    bundles.storage.write_bytes(file, b"# of the bundle before\n")
+    assert "file 'README.md' has sha256" in _refusal(f"{s3.uri}/toy")
     assert list((tmp_path / "cache/clipsum/bundles").iterdir()) == []
+    bundles.storage.write_bytes(file, card)
+    folder = load_bundle(f"{s3.uri}/toy").folder
+    (folder / "README.md").write_text("# damaged on this disk\n")
+    assert (load_bundle(f"{s3.uri}/toy").folder / "README.md").read_bytes() == card

@@ -90,3 +90,9 @@ def test_an_owner_whose_successor_has_ended_too_learns_of_it_and_leaves_no_sign(
             assert time.monotonic() < deadline
             threading.Event().wait(0.01)
         assert list((tmp_path / "owner").iterdir()) == []
+
+
+def test_an_owner_that_was_killed_before_it_signed_is_succeeded(tmp_path):
+    storage.write_bytes(str(tmp_path / "owner/000001.json"), b"")
+    with owning.owned(str(tmp_path), print, patience_s=0.05):
+        assert [path.name for path in tmp_path.glob("owner/*")] == ["000002.json"]

@@ -1,6 +1,8 @@
 """Writing only where nothing is: what claims on jobs stand on."""
 
+import errno
 import threading
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
@@ -56,3 +58,15 @@ def test_a_conflict_with_a_writer_of_the_same_moment_is_settled_by_asking_again(
 def test_nothing_is_created_behind_https():
     with pytest.raises(UsageError, match="only be read"):
         storage.create_bytes("https://host/a", b"")
+
+
+def test_a_file_is_created_once_where_the_file_system_has_no_links(tmp_path, monkeypatch):
+    def refuse(path, target):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    place = str(tmp_path / "one")
+    assert storage.create_bytes(place, b"first")
+    assert not storage.create_bytes(place, b"second")
+    assert storage.read_bytes(place) == b"first"
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]

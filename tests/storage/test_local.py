@@ -1,5 +1,7 @@
+import errno
 import os
 import pickle
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -231,3 +233,25 @@ def test_a_download_is_a_copy(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     storage.download(str(tmp_path / "a"), tmp_path / "b")
     assert (tmp_path / "b").read_bytes() == b"abc"
+
+
+def test_what_is_not_there_is_none_and_what_cannot_be_fetched_is_an_error(tmp_path, monkeypatch):
+    uri = str(tmp_path / "a")
+    assert storage.read_if_there(uri) is None
+    storage.write_bytes(uri, b"")
+    assert storage.read_if_there(uri) == b""
+
+    def fail(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "open", fail)
+    assert reason_of(storage.read_if_there, uri) == "storage_error"
+
+
+def test_a_file_system_that_may_only_be_read_is_a_wrong_output(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "open", fail)
+    with pytest.raises(UsageError, match=r"cannot write to .*Read-only file system; check the rights there"):
+        storage.check_writable(str(tmp_path / "out"))

@@ -6,6 +6,7 @@ import pytest
 
 from clipsum import storage
 from clipsum.errors import ItemError, UsageError
+from clipsum.storage import s3_ranges
 from clipsum.storage.s3_client import _client_of, patience
 from clipsum.storage.s3_ranges import SignedRanges
 from clipsum.storage.uri import split_s3
@@ -119,6 +120,14 @@ def test_a_range_is_got_by_its_one_signature_without_the_ordinary_way(s3):
     assert ranges(10, 20) == data[10:20]
 
 
+def test_ranges_are_read_all_the_same_where_boto3_has_other_connections_by_now(s3, monkeypatch):
+    data = os.urandom(2**20)
+    storage.write_bytes(f"{s3.uri}/v", data)
+    monkeypatch.setattr(s3_ranges, "connections", object)
+    with storage.open_reader(f"{s3.uri}/v") as reader:
+        assert reader.read_ranges([(2**18, 2**18 + 10), (2**19, 2**19 + 20)])[1] == data[2**19 : 2**19 + 20]
+
+
 def test_ranges_of_a_store_that_takes_no_signed_addresses_are_read_all_the_same(s3, wire):
     data = os.urandom(2**20)
     storage.write_bytes(f"{s3.uri}/v", data)
@@ -198,7 +207,7 @@ def test_a_store_that_stays_busy_is_a_storage_error(s3, disturbed):
     try:
         with patience(0):
             assert "503" in fails("storage_error", storage.read_bytes, f"{s3.uri}/v")
-        with pytest.raises(UsageError, match="try again once it is there"):
+        with pytest.raises(ItemError, match="try again once it is there"):
             storage.check_writable(f"{s3.uri}/out")
     finally:
         disturbed.start("object")
@@ -210,7 +219,7 @@ def test_a_store_that_cannot_be_reached_is_a_storage_error(monkeypatch, s3):
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     with patience(0):
         assert endpoint in fails("storage_error", storage.stat, f"{s3.uri}/v")
-    with pytest.raises(UsageError, match="try again once it is there"):
+    with pytest.raises(ItemError, match="try again once it is there"):
         storage.check_readable(f"{s3.uri}/v")
 
 

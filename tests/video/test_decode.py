@@ -56,6 +56,20 @@ def test_a_limit_that_is_passed_is_the_reason(made: Path, name: str, limits: Lim
     assert reason_of(makers.make(recipe(name), made), limits) == (reason, "open")
 
 
+def test_a_recording_whose_header_states_no_duration_is_as_long_as_it_is(tmp_path: Path):
+    live = makers.write(tmp_path / "live.webm", "libvpx", {"g": "25", "cpu-used": "8"}, {"live": "1"})
+    with av.open(str(live)) as container:
+        assert container.duration is None
+    assert reason_of(live, Limits(max_duration_s=2)) == ("too_long", "open")
+    assert len(decode(live, frames=5).frames.times_s) == 5
+
+
+@pytest.mark.parametrize(("name", "codec"), [("bare.h264", "libx264"), ("bare.m2v", "mpeg2video")])
+def test_bare_packets_without_times_are_none_of_the_formats_that_are_read(tmp_path: Path, name: str, codec: str):
+    path = makers.write(tmp_path / name, codec, {"g": "12"}, frames=makers.pictures()[:20])
+    assert reason_of(path) == ("not_a_video", "open")
+
+
 def test_what_is_not_there_is_not_found(tmp_path: Path):
     assert reason_of(tmp_path / "none.mp4") == ("not_found", "open")
 
