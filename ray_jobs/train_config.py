@@ -9,8 +9,9 @@ from clipsum import storage
 from clipsum.config import load
 from clipsum.errors import UsageError
 from clipsum.training.checkpoint import FREE
-from clipsum.training.config import TrainConfig, check_splits
+from clipsum.training.config import TrainConfig
 from clipsum.training.recipes import recipe
+from clipsum.training.splits import check_splits
 from ray_jobs.config import EmbedConfig
 
 

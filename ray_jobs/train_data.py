@@ -15,8 +15,8 @@ from clipsum.datasets.marks import Marks, read_marks
 from clipsum.errors import UsageError
 from clipsum.models.bundle import Bundle, load_bundle
 from clipsum.reports.units import counted, reasons
-from clipsum.training.config import AUTO
 from clipsum.training.sources import TrainData, check_data, identity
+from clipsum.training.splits import AUTO
 from clipsum.training.trainer import Trainer
 from clipsum.training.workers import SOLO, Group
 from ray_jobs.train_config import TrainJob

@@ -15,7 +15,7 @@ from typing import Any
 import ray
 import ray.train
 import torch
-from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchTrainer, get_device
 from ray.train.v2.api.config import LoggingConfig
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -152,8 +152,18 @@ def train_on_ray(task: Work, workers: Workers, placement: Placement, job: TrainJ
     return Running(
         take=lambda: ray.get(mailbox.take.remote()),
         ask_to_stop=mailbox.ask_to_stop.remote,
-        body=lambda: trainer.fit().return_value,
+        body=lambda: _fit(trainer, mailbox),
     )
+
+
+def _fit(trainer: TorchTrainer, mailbox: Any) -> Outcome:
+    """What came of the training; a fault of the call or of the program where workers noted one, however they ended."""
+    try:
+        return trainer.fit().return_value  # type: ignore[no-any-return]
+    except TrainingFailedError:
+        if (fault := ray.get(mailbox.fault.remote())) is None:
+            raise
+        return fault  # type: ignore[no-any-return]
 
 
 def open_mailbox() -> Any:

@@ -23,7 +23,7 @@ from clipsum.datasets.embedded import EmbeddedSet, open_embedded
 from clipsum.errors import UsageError
 from clipsum.models.bundle import Bundle, load_bundle
 from clipsum.training.labels import TRAIN, VALIDATION, Labelled, check_labels
-from clipsum.training.sources import TrainData, check_data
+from clipsum.training.sources import TrainData, check_data, cut_references
 from clipsum.training.trainer import Trainer
 from clipsum.training.workers import Group
 from ray_jobs import manifest
@@ -97,7 +97,8 @@ class StreamSource:
         )
         trained_on = f"{self.train.num_rows:,} videos of split '{self.job.train_split}' of {self.data}, streamed"
         try:
-            data = TrainData(stream, self._validation(), trained_on, marks_of(self.job, self.data))
+            notes = cut_references(config, base, self.train["summary"].to_pylist())
+            data = TrainData(stream, self._validation(), trained_on, marks_of(self.job, self.data), notes)
             check_data(config, base, data, group)
             yield lambda: Trainer(config, base, data, group, device)
         finally:

@@ -53,8 +53,8 @@ class Toy:
         """Tokens of text and summary."""
         return np.array([len(item.input_ids) + len(item.labels or ()) for item in self.items])
 
-    def item(self, index: int) -> Item:
-        """Example `index`."""
+    def draw(self, index: int, rng: np.random.Generator) -> Item:
+        """Example `index` as it is."""
         return self.items[index]
 
     def __len__(self) -> int:

@@ -13,6 +13,8 @@ from clipsum.models.config import ModelConfig
 from clipsum.models.summarizer import ClipSum
 from clipsum.training.config import ModelChanges, Sees, TrainConfig
 
+_OF_TEXTS = {"max_text_tokens", "text_over_limit", "generation"}
+
 
 def model_config(base: ModelConfig, changes: ModelChanges, sees: Sees, visual_width: int) -> ModelConfig:
     """The base's configuration with the changes, for embeddings of that width. Raises: UsageError.
@@ -20,7 +22,9 @@ def model_config(base: ModelConfig, changes: ModelChanges, sees: Sees, visual_wi
     A model that sees frames alone gets `context="append"` unless another is asked for: the states of an empty text
     are too few to carry a video.
     """
-    given = changes.model_dump(exclude_none=True, exclude={"bart_dropout"})
+    given = changes.model_dump(exclude_none=True, exclude={"bart_dropout", "others"})
+    if changes.others == "default":
+        base = ModelConfig(**base.model_dump(include=_OF_TEXTS))
     generation = {**base.generation.model_dump(), **given.pop("generation")}
     appended = {"context": "append"} if sees == "frames" else {}
     given = {**base.model_dump(), **appended, **given, "visual_width": visual_width, "generation": generation}
@@ -38,19 +42,26 @@ def build_model(config: TrainConfig, base: Bundle, visual_width: int) -> tuple[C
     only where the run trains one: what it goes by, the frame states, is about to change.
     Raises: UsageError where base and changes do not fit.
     """
-    torch.manual_seed(config.seed)
     trained = base.model
-    try:
-        bart = BartForConditionalGeneration(_bart_config(config, trained.bart.config))
-        bart.generation_config = deepcopy(trained.bart.generation_config)
-        changed = model_config(_to_learn(base.manifest.model, config), config.model, config.sees, visual_width)
-        model = ClipSum(changed, bart)
-    except ValueError as error:
-        raise UsageError(f"model: {error}") from error
+    model = drawn_model(config, trained.bart.config, _to_learn(base.manifest.model, config), visual_width)
+    model.bart.generation_config = deepcopy(trained.bart.generation_config)
     taken = _fitting(model, trained) if config.init == "base" else {}
     model.load_state_dict(taken, strict=False)
     model.record(_of_before(model, base.manifest.model, set(taken)))
     return model, _new_weights(model, set(taken), config.seed)
+
+
+def drawn_model(config: TrainConfig, sizes: BartConfig, base: ModelConfig, visual_width: int) -> ClipSum:
+    """A model with the changes, of these sizes, all of its weights drawn from `seed` by torch's global generator.
+
+    Raises: UsageError where sizes and changes do not fit.
+    """
+    torch.manual_seed(config.seed)
+    try:
+        bart = BartForConditionalGeneration(_bart_config(config, sizes))
+        return ClipSum(model_config(base, config.model, config.sees, visual_width), bart)
+    except ValueError as error:
+        raise UsageError(f"model: {error}") from error
 
 
 def _to_learn(base: ModelConfig, config: TrainConfig) -> ModelConfig:

@@ -16,18 +16,6 @@ from clipsum.training.objective import Objective
 
 Sees = Literal["both", "text", "frames"]
 Metric = Literal["rouge1", "rouge2", "rougeL", "tau", "query_f1", "frame_loss"]
-AUTO, TEST = "auto", "test"
-
-
-def check_splits(train: str, validation: str) -> None:
-    """Raise ValueError where what chooses the model has taught it, or is what it will be tested on."""
-    if validation == TEST:
-        raise ValueError(
-            f"validation_split '{TEST}' would choose the model by what it is tested on: name another split, or "
-            f"'{AUTO}' to hold out a tenth of '{train}'"
-        )
-    if validation == train:
-        raise ValueError(f"validation_split and train_split are both '{train}': give two, or '{AUTO}'")
 
 
 class GenerationChanges(Config):
@@ -48,8 +36,11 @@ class ModelChanges(Config):
     """What differs from the base bundle's model; None keeps the base's. Names as in `ModelConfig`.
 
     `dropout` is that of fusion and temporal encoder, `bart_dropout` BART's own (of states, attention and activations).
+    `others`: "default" takes for what is None here, of all but texts and generation, not the base's but `ModelConfig`'s
+    own: a published system is the same from any base.
     """
 
+    others: Literal["base", "default"] = "base"
     temporal_layers: int | None = Field(default=None, ge=0)
     temporal_heads: int | None = Field(default=None, ge=1)
     temporal_ffn: int | None = Field(default=None, ge=1)
@@ -180,6 +171,10 @@ class TrainConfig(Config):
     lora: LoraConfig = LoraConfig()
     encoder_finetune: EncoderFinetune = EncoderFinetune()
     seed: int = Field(default=0, ge=0)
+
+    def rate(self, step: int, epoch: int, steps: int) -> float:
+        """The learning rate of step 0, 1, … in epoch 0, 1, …, of `steps` steps in all."""
+        return self.optimizer.learning_rate * self.schedule.share(step, epoch, steps)
 
     @model_validator(mode="after")
     def _consistent(self) -> "TrainConfig":

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsum.datasets.embedded import Embedded, EmbeddedSet, Sizes
+from clipsum.datasets.embedded import Embedded, Sizes
 from clipsum.datasets.embedding_rows import Kind
 from clipsum.datasets.marks import Marks
 from clipsum.errors import UsageError
@@ -16,8 +16,10 @@ from clipsum.models.config import ModelConfig
 from clipsum.models.temporal import relative_spans, relative_times
 from clipsum.models.text import encode_source, encode_target
 from clipsum.records import Transcript
-from clipsum.training.config import Sees
-from clipsum.training.objective import TEXT_ALONE, Objective
+from clipsum.training.columns import ids_of, sizes_of
+from clipsum.training.config import Sees, TrainConfig
+from clipsum.training.modalities import asked, sampled, told, vary
+from clipsum.training.objective import Objective, tokens_of
 from clipsum.training.scoring import Scoring
 
 _CHARACTERS_A_TOKEN = 4  # about, in English
@@ -117,15 +119,15 @@ class Examples:
         self,
         videos: Sequence[Embedded],
         reader: ItemReader,
-        objective: Objective = TEXT_ALONE,
+        config: TrainConfig,
         marks: Mapping[str, Marks] | None = None,
     ) -> None:
-        self.videos, self.reader = videos, reader
+        self.videos, self.reader, self._config = videos, reader, config
         sizes = sizes_of(videos)
         text = np.minimum(sizes.text, reader.model.max_text_tokens * _CHARACTERS_A_TOKEN)
         text = text * (reader.sees != "frames")
         seen = (text > 0) | (sizes.frames * (reader.sees != "text") > 0)
-        teaching = seen & _teach(videos, sizes, objective, marks or {})
+        teaching = seen & _teach(videos, sizes, config.objective, marks or {})
         self.places = np.flatnonzero(teaching)
         self.left_out, self.untaught = int((~seen).sum()), int((seen & ~teaching).sum())
         if not len(self.places):
@@ -143,18 +145,21 @@ class Examples:
             self._tokens[index] = self.reader.tokens(video)
         return self.reader.with_tokens(video, self._tokens[index])
 
-
-def sizes_of(videos: Sequence[Embedded]) -> Sizes:
-    """Frames, and characters of transcript and reference, of each video."""
-    if isinstance(videos, EmbeddedSet):
-        return videos.sizes()
-    rows = [(len(each.embeddings.vectors), _characters(each), len(each.summary or "")) for each in videos]
-    return Sizes(*np.array(rows, np.int64).reshape(-1, 3).T)
+    def draw(self, index: int, rng: np.random.Generator) -> Item:
+        """Example `index` as `varied` gives it."""
+        return varied(self.item(index), self._config, rng)
 
 
-def ids_of(videos: Sequence[Embedded]) -> list[str]:
-    """The id of each video."""
-    return videos.video_ids if isinstance(videos, EmbeddedSet) else [video.video_id for video in videos]
+def varied(item: Item, config: TrainConfig, rng: np.random.Generator) -> Item:
+    """The item as a run of `config` learns from it once: some of its frames, one of its queries, augmented."""
+    tuned, objective = config.encoder_finetune, config.objective
+    if tuned.layers and tuned.frames:
+        item = sampled(item, tuned.frames, rng)
+    only_asked = objective.needs_marks and item.marks is None  # in general nobody said what matters in it
+    item = told(asked(item, 1.0 if only_asked else objective.query_share, rng), config.summary_share, rng)
+    # Without frames there is nothing to score: a video that teaches the scorer alone keeps them.
+    keeps = {} if objective.lambda_text and tokens_of(item) else {"drop_frames": 0.0}
+    return vary(item, config.augmentation.model_copy(update=keeps), rng)
 
 
 def _teach(
@@ -174,10 +179,6 @@ def without_pixels(found: str) -> UsageError:
         f"encoder_finetune.layers asks for the pixels of frames, {found}: embed the videos again, into another folder, "
         "with clipsum embed … --set keep_pixels=true"
     )
-
-
-def _characters(video: Embedded) -> int:
-    return sum(len(segment.text) for segment in video.transcript.segments)
 
 
 def _shown(kind: Kind) -> str:

@@ -1,6 +1,6 @@
 """What each step is made of: this worker's share of the step's examples, stored or streamed, as items.
 
-Example `index` of epoch `epoch` is varied by a generator seeded with (seed, epoch, index), on whichever worker it is.
+Example `index` of epoch `epoch` is drawn by a generator seeded with (seed, epoch, index), on whichever worker it is.
 """
 
 from collections import Counter
@@ -19,8 +19,7 @@ from clipsum.models.batch import IGNORED_LABEL, Item
 from clipsum.models.config import TextOrigin
 from clipsum.training.config import TrainConfig
 from clipsum.training.data import Plan
-from clipsum.training.examples import Examples, ItemReader
-from clipsum.training.modalities import asked, sampled, told, vary
+from clipsum.training.examples import Examples, ItemReader, varied
 from clipsum.training.objective import tokens_of
 from clipsum.training.workers import Group
 
@@ -81,8 +80,8 @@ class Stored(Protocol):
     def sizes(self) -> NDArray[np.int64]:
         """About how long each is; only the order of sizes matters."""
 
-    def item(self, index: int) -> Item:
-        """Example `index`, with its labels."""
+    def draw(self, index: int, rng: np.random.Generator) -> Item:
+        """Example `index` with its labels, maybe another way each time; all chance comes from `rng`."""
 
 
 class StoredFeed:
@@ -99,7 +98,7 @@ class StoredFeed:
             return None
         batch = self._plan.batch(epoch, place)
         mine = batch[self._group.rank :: self._group.size].tolist()
-        items = [_varied(self._examples.item(index), self._config, epoch, index) for index in mine]
+        items = [self._examples.draw(index, _chance(self._config, epoch, index)) for index in mine]
         return _share(items, len(batch), -(-len(batch) // self._group.size), self._config, self._group)
 
     def failures(self) -> dict[str, int]:
@@ -108,12 +107,15 @@ class StoredFeed:
 
 
 class StreamFeed:
-    """Batches as a stream gives them; a video that teaches nothing is left out. Holds one batch at a time."""
+    """Batches as a stream gives them; a video that teaches nothing is left out, and counted among the `failures`.
+
+    Holds one batch at a time.
+    """
 
     def __init__(self, stream: Stream, reader: ItemReader, config: TrainConfig, group: Group) -> None:
         self._stream, self._reader, self._config, self._group = stream, reader, config, group
         self.steps_per_epoch = -(-stream.examples // config.batch_size)
-        self._at, self._told = (-1, -1), Counter[str]()
+        self._at, self._told, self._idle = (-1, -1), Counter[str](), Counter[str]()
         self._batches: Iterator[Sequence[Embedded]] = iter(())
 
     def share(self, epoch: int, place: int) -> Share | None:
@@ -132,10 +134,11 @@ class StreamFeed:
         start = place * self._config.batch_size
         indices = range(start + rank, start + rank + size * len(items), size)
         kept = [
-            _varied(item, self._config, epoch, index)
+            varied(item, self._config, _chance(self._config, epoch, index))
             for item, index in zip(items, indices, strict=True)
             if self._reader.has_evidence(item) and self._config.objective.teaches(item)
         ]
+        self._idle["nothing to learn from"] += len(items) - len(kept)
         found = self._group.gather((len(kept), given is None, wrong))
         kept_by, ended_by, wrong_by = zip(*found, strict=True)
         if any(wrong_by):
@@ -146,7 +149,8 @@ class StreamFeed:
 
     def failures(self) -> dict[str, int]:
         """What the streams of all workers count, less what was told of it before."""
-        found: Counter[str] = sum(map(Counter, self._group.gather(dict(self._stream.failures))), Counter())
+        mine = self._idle + Counter(self._stream.failures)
+        found: Counter[str] = sum(map(Counter, self._group.gather(dict(mine))), Counter())
         new, self._told = found - self._told, found
         return dict(new)
 
@@ -168,7 +172,7 @@ def open_feed(
     """Where steps come from, and lines for people about what is left out."""
     if not isinstance(train, Sequence):
         return StreamFeed(train, reader, config, group), []
-    examples = Examples(train, reader, config.objective, marks)
+    examples = Examples(train, reader, config, marks)
     lines = {
         "neither words nor frames to learn from": examples.left_out,
         "nothing that a head could learn from": examples.untaught,
@@ -177,16 +181,8 @@ def open_feed(
     return StoredFeed(examples, config, group), notes
 
 
-def _varied(item: Item, config: TrainConfig, epoch: int, index: int) -> Item:
-    rng, tuned = np.random.default_rng([config.seed, epoch, index]), config.encoder_finetune
-    if tuned.layers and tuned.frames:
-        item = sampled(item, tuned.frames, rng)
-    objective = config.objective
-    only_asked = objective.needs_marks and item.marks is None  # in general nobody said what matters in it
-    item = told(asked(item, 1.0 if only_asked else objective.query_share, rng), config.summary_share, rng)
-    # Without frames there is nothing to score: a video that teaches the scorer alone keeps them.
-    keeps = {} if objective.lambda_text and tokens_of(item) else {"drop_frames": 0.0}
-    return vary(item, config.augmentation.model_copy(update=keeps), rng)
+def _chance(config: TrainConfig, epoch: int, index: int) -> np.random.Generator:
+    return np.random.default_rng([config.seed, epoch, index])
 
 
 def _share(items: list[Item], examples: int, largest: int, config: TrainConfig, group: Group) -> Share:

@@ -1,16 +1,19 @@
 """The model card of `kitchen-tiny`, and what its CLIP reads off single frames."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from safetensors.torch import load_file
+from torch import nn
 
+from clipsum.datasets.kitchen.corpus import MANIFEST
 from clipsum.datasets.kitchen.language import caption
 from clipsum.datasets.kitchen.vocabulary import SLOTS, VALUES, Slot
 from clipsum.encoders.base import FrameEncoder
 from clipsum.metrics.kitchen import CHANCE
 from clipsum.metrics.rouge import PROTOCOL
-from clipsum.training.frames import FrameSet
+from clipsum.training.frames import FrameSet, read_frames
 
 _PARTS = {"validation": "validation", "ood": "out of distribution"}
 FIGURES = {
@@ -64,15 +67,6 @@ trigrams by their nature ("of onion with the pan"), so generation does not forbi
 """
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """Parameters of the two parts, and megabytes of their weights."""
-
-    clip: int
-    clipsum: int
-    megabytes: float
-
-
 def slots_read(encoder: FrameEncoder, frames: FrameSet) -> dict[Slot, float]:
     """For each slot the percentage of frames whose nearest one-slot caption names the right value."""
     vectors = encoder.encode_frames(frames.pixels)
@@ -85,12 +79,23 @@ def slots_read(encoder: FrameEncoder, frames: FrameSet) -> dict[Slot, float]:
     return found
 
 
-def card(metrics: Mapping[str, float], sizes: Sizes, trained_on: str, steps: int, batch: int) -> str:
-    """The model card as Markdown, from the metrics that the bundle carries."""
+def slots_told(encoder: FrameEncoder, corpus: Path, frames_a_video: int) -> dict[str, float]:
+    """`{split}.clip.{slot}`: how often the nearest caption names the slot's value, in percent."""
+    found: dict[str, float] = {}
+    for split in _PARTS:
+        frames = read_frames(corpus / split / MANIFEST, frames_a_video, encoder.preprocessing)
+        found |= {f"{split}.clip.{slot}": round(share, 2) for slot, share in slots_read(encoder, frames).items()}
+    return found
+
+
+def card(metrics: Mapping[str, float], clip: Path, model: nn.Module, trained_on: str, steps: int, batch: int) -> str:
+    """The model card as Markdown, from the metrics that the bundle carries; `clip`: the folder of its encoder."""
+    weights = clip / "open_clip_model.safetensors"
+    parameters = sum(weight.numel() for weight in model.parameters())
     return _CARD.format(
-        megabytes=sizes.megabytes,
-        clip=sizes.clip,
-        clipsum=sizes.clipsum,
+        megabytes=(weights.stat().st_size + 4 * parameters) / 1e6,  # as saved: CLIP in half precision, the rest single
+        clip=sum(tensor.numel() for tensor in load_file(weights).values()),
+        clipsum=parameters,
         values=", ".join(f"{len(VALUES[slot])} {slot}s" for slot in SLOTS),
         trained_on=trained_on[0].upper() + trained_on[1:],
         steps=steps,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from clipsum.datasets.kitchen.language import narration, oracle_narration, summary
@@ -46,7 +47,10 @@ class Reader:
 
 
 class KitchenExamples:
-    """`Dataset` over training videos and their frame embeddings. `scoring`: what teaches the scorer, if one learns."""
+    """Training videos and their frame embeddings, for `StoredFeed`. `scoring`: what teaches the scorer, if one learns.
+
+    `sizes`: the number of steps, which decides the length of narration and summary.
+    """
 
     def __init__(
         self,
@@ -59,13 +63,7 @@ class KitchenExamples:
     ) -> None:
         self.videos, self.frames, self.reader, self.augmentation = videos, frames, reader, augmentation
         self.scoring, self.query_share = scoring, query_share
-
-    def __len__(self) -> int:
-        return len(self.videos)
-
-    def size(self, index: int) -> int:
-        """Number of steps: it decides the length of narration and summary."""
-        return len(self.videos[index].steps)
+        self.sizes: NDArray[np.int64] = np.array([len(video.steps) for video in videos])
 
     def draw(self, index: int, rng: np.random.Generator) -> Item:
         """The video told anew, one modality perhaps left out, its frames thinned and blurred."""

@@ -10,9 +10,17 @@ from safetensors.torch import load_model, save_model
 from clipsum.models.guidance import TextEncoder
 from clipsum.training.frame_validation import THRESHOLD, with_threshold
 from clipsum.training.highlight_quality import baselines, calibrate, score_parts
-from clipsum.training.kitchen_recipe import KitchenRecipe, Trained, new_model, train_kitchen
+from clipsum.training.kitchen_recipe import (
+    KitchenRecipe,
+    Trained,
+    new_model,
+    origin_of,
+    settings_of,
+    train_kitchen,
+)
 from clipsum.training.loop import StepReport
 from clipsum.training.quality_parts import Part
+from clipsum.training.recorded import differences
 
 FIGURES = ("tau", "f1_query", "f1_generic", "f1_cosine")
 
@@ -30,9 +38,8 @@ def with_scorer(
     Every other weight stays as it is, to the bit. The scorer is not calibrated.
     """
     train = parts["train"]
-    chosen = recipe.with_scorer("supervised", writes=False)
-    chosen = chosen.model_copy(update={"objective": chosen.objective.model_copy(update={"learn_temporal": False})})
-    origin = {"recipe": chosen.model_dump_json(), "fingerprint": train.one.fingerprint}
+    chosen = recipe.with_scorer("supervised", writes=False).trained_with(objective={"learn_temporal": False})
+    origin = origin_of(chosen, train.one.fingerprint)
     model = new_model(chosen, len(trained.tokenizer), train.one.vectors.shape[1])
     model.load_state_dict(trained.model.state_dict(), strict=False)
     if path.exists() and _is_of(path, origin):
@@ -67,4 +74,5 @@ def calibrated(trained: Trained, parts: Mapping[str, Part], encoder: TextEncoder
 
 def _is_of(path: Path, origin: Mapping[str, str]) -> bool:
     with safe_open(path, framework="pt") as stored:
-        return dict(stored.metadata() or {}).items() >= origin.items()
+        before = stored.metadata() or {}
+    return not differences(settings_of(before), settings_of(origin), KitchenRecipe)

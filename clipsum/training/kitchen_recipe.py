@@ -1,61 +1,61 @@
 """How the toy kitchen's tiny ClipSum is made: its sizes, its training, and the writing of summaries with it."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
-import torch
-from pydantic import Field
-from transformers import BartConfig, BartForConditionalGeneration, PreTrainedTokenizerBase
+from pydantic import Field, model_validator
+from transformers import BartConfig, PreTrainedTokenizerBase
 
-from clipsum.config import Config
+from clipsum.config import Config, overlaid
 from clipsum.datasets.kitchen.language import narration, oracle_narration, summary
 from clipsum.datasets.kitchen.recipe import Video
 from clipsum.models.batch import collate
-from clipsum.models.config import Generation, ModelConfig, ScorerConfig
+from clipsum.models.config import ModelConfig
 from clipsum.models.guidance import TextEncoder
 from clipsum.models.summarizer import ClipSum
-from clipsum.training.data import Batches
-from clipsum.training.heads import choose_heads
+from clipsum.training.build import drawn_model
+from clipsum.training.config import TrainConfig
+from clipsum.training.course import Course
+from clipsum.training.feed import StoredFeed
 from clipsum.training.kitchen_data import FrameSet, KitchenExamples, Reader, Sees
 from clipsum.training.kitchen_scoring import KitchenScoring
-from clipsum.training.loop import Optimisation, StepReport, make_optimizer, optimise
-from clipsum.training.losses import VideoLoss
-from clipsum.training.modalities import Augmentation
-from clipsum.training.objective import TEXT_ALONE, Objective
+from clipsum.training.learner import Learner
+from clipsum.training.loop import StepReport
+from clipsum.training.recipes import recipe as named
+from clipsum.training.recorded import check_recorded
 from clipsum.training.tokenizer import train_tokenizer
+from clipsum.training.workers import SOLO
 
 LONGEST = 128  # tokens; the longest narration has 96, the longest summary 69
-# The references repeat trigrams ("with the pan"), so that ban is lifted.
-GENERATION = Generation(num_beams=5, no_repeat_ngram_size=0, max_tokens=96)
-
-SCORER = ScorerConfig(ffn=256)
 
 
 class KitchenRecipe(Config):
-    """Sizes and training of one tiny model. Its modest width wants larger initial weights than BART's 0.02."""
+    """The sizes of one tiny BART, and its training: by the recipe `kitchen`, unless told otherwise."""
 
     width: int = Field(default=96, ge=4)
     encoder_layers: int = Field(default=3, ge=2)
     decoder_layers: int = Field(default=2, ge=1)
     heads: int = Field(default=4, ge=1)
     ffn: int = Field(default=192, ge=1)
-    initial_sd: float = Field(default=0.08, gt=0)
-    dropout: float = Field(default=0.0, ge=0, lt=1)
-    temporal_layers: int = Field(default=2, ge=0)
-    temporal_ffn: int = Field(default=256, ge=1)
-    fusion: Literal["concat", "gated", "residual"] = "concat"
-    context: Literal["text", "append"] = "append"
-    attention: Literal["global", "local"] = "global"
-    scorer: ScorerConfig | None = None
-    objective: Objective = TEXT_ALONE
-    batch_size: int = Field(default=24, ge=1)
-    optimisation: Optimisation = Optimisation(steps=1_500, learning_rate=2e-3, warmup_steps=100)
-    augmentation: Augmentation = Augmentation()
+    training: TrainConfig = named("kitchen")
+
+    @model_validator(mode="after")
+    def _in_steps(self) -> "KitchenRecipe":
+        if self.training.max_steps is None or self.training.epochs is not None:
+            raise ValueError("models that are compared have as many steps each: give max_steps, and no epochs")
+        return self
+
+    @property
+    def steps(self) -> int:
+        """How many steps it is trained for."""
+        return self.training.max_steps or 0
 
     def without_temporal_encoder(self) -> "KitchenRecipe":
         """The same, for frames as a set without order."""
-        return self.model_copy(update={"temporal_layers": 0})
+        return self.trained_with(model={"temporal_layers": 0})
 
     def with_scorer(
         self, mode: Literal["supervised", "unsupervised"], writes: bool, local: bool = False
@@ -65,19 +65,24 @@ class KitchenRecipe(Config):
         Unsupervised it learns from no query, and answers one by the encoder's cosine.
         Frames get less noise than for summaries alone: a moment differs from its neighbours by little.
         """
-        objective = Objective(lambda_text=float(writes), lambda_video=1.0, query_share=0.25)
-        if mode == "unsupervised":
-            video = VideoLoss(mode=mode, diversity=10.0, reconstruction=1.0)
-            objective = objective.model_copy(update={"video": video, "query_share": 0.0})
-        attention: Literal["global", "local"] = "local" if local else "global"
-        augmentation = self.augmentation.model_copy(update={"noise": min(0.1, self.augmentation.noise)})
-        changes = {"objective": objective, "attention": attention, "augmentation": augmentation}
-        origins = ("query", "transcript") if objective.query_share else ("transcript",)
-        return self.model_copy(update={"scorer": SCORER.model_copy(update={"origins": origins}), **changes})
+        supervised, attention = mode == "supervised", "local" if local else "global"
+        origins = ("query", "transcript") if supervised else ("transcript",)
+        video = {} if supervised else {"mode": mode, "diversity": 10.0, "reconstruction": 1.0}
+        asked = 0.25 if supervised else 0.0
+        return self.trained_with(
+            model={"attention": attention, "cross_attention": attention, "scorer": {"ffn": 256, "origins": origins}},
+            objective={"lambda_text": float(writes), "lambda_video": 1.0, "query_share": asked, "video": video},
+            augmentation={"noise": min(0.1, self.training.augmentation.noise)},
+            validation={"metric": "tau" if supervised else "frame_loss"},
+        )
 
     def with_seed(self, seed: int) -> "KitchenRecipe":
         """The same, from another seed: other initial weights, other batches, other draws."""
-        return self.model_copy(update={"optimisation": self.optimisation.model_copy(update={"seed": seed})})
+        return self.trained_with(seed=seed)
+
+    def trained_with(self, **changes: Any) -> "KitchenRecipe":
+        """The same, its training changed in these nested keys."""
+        return overlaid(self, {"training": changes})
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,24 @@ class Trained:
         return self.reader.tokenizer
 
 
+def origin_of(recipe: KitchenRecipe, fingerprint: str) -> dict[str, str]:
+    """What weights come from, as their file says it: the recipe, and the embeddings' fingerprint."""
+    return {"recipe": recipe.model_dump_json(), "fingerprint": fingerprint}
+
+
+def settings_of(origin: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for `check_recorded`; `origin` may be what a file says, or a record whose recipe is in values."""
+    recipe = origin.get("recipe") or {}
+    values = json.loads(recipe) if isinstance(recipe, str) else recipe
+    return {**values, "fingerprint": origin.get("fingerprint")}
+
+
+def check_origin(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Raise UsageError where what lies at `path` comes from something else."""
+    remedy = "remove it, or name another folder"
+    check_recorded(str(path), settings_of(found), settings_of(wanted), KitchenRecipe, remedy)
+
+
 def kitchen_tokenizer(videos: Sequence[Video]) -> PreTrainedTokenizerBase:
     """The tokenizer of these videos' narrations and summaries: give the training split."""
     texts = [" ".join(sentences(video)) for video in videos for sentences in (narration, oracle_narration)]
@@ -101,7 +124,6 @@ def kitchen_tokenizer(videos: Sequence[Video]) -> PreTrainedTokenizerBase:
 
 def new_model(recipe: KitchenRecipe, vocabulary: int, visual_width: int) -> ClipSum:
     """An untrained model, its weights drawn from the recipe's seed (through torch's global generator)."""
-    torch.manual_seed(recipe.optimisation.seed)
     sizes = BartConfig(
         vocab_size=vocabulary,
         d_model=recipe.width,
@@ -112,25 +134,11 @@ def new_model(recipe: KitchenRecipe, vocabulary: int, visual_width: int) -> Clip
         encoder_ffn_dim=recipe.ffn,
         decoder_ffn_dim=recipe.ffn,
         max_position_embeddings=LONGEST,
-        dropout=recipe.dropout,
-        init_std=recipe.initial_sd,
         **{"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "forced_eos_token_id": 2},
         decoder_start_token_id=2,
     )
-    config = ModelConfig(
-        visual_width=visual_width,
-        temporal_layers=recipe.temporal_layers,
-        temporal_ffn=recipe.temporal_ffn,
-        fusion=recipe.fusion,
-        context=recipe.context,
-        attention=recipe.attention,
-        cross_attention=recipe.attention,
-        scorer=recipe.scorer,
-        dropout=recipe.dropout,
-        max_text_tokens=LONGEST,
-        generation=GENERATION,
-    )
-    return ClipSum(config, BartForConditionalGeneration(sizes))
+    limits = ModelConfig(visual_width=visual_width, max_text_tokens=LONGEST)
+    return drawn_model(recipe.training, sizes, limits, visual_width)
 
 
 def train_kitchen(
@@ -151,15 +159,14 @@ def train_kitchen(
         raise ValueError(f"{len(missing)} videos have no embeddings, the first is {missing[0]}: embed them first")
     tokenizer = kitchen_tokenizer(videos)
     width = frames[videos[0].video_id][0].vectors.shape[1]
-    model = start or new_model(recipe, len(tokenizer), width)
-    choose_heads(model, recipe.objective)
+    model, config = start or new_model(recipe, len(tokenizer), width), recipe.training
     reader = Reader(tokenizer, sees, LONGEST, LONGEST)
-    seed = recipe.optimisation.seed
-    scoring = KitchenScoring(videos, encoder) if recipe.objective.lambda_video and encoder else None
-    examples = KitchenExamples(videos, frames, reader, recipe.augmentation, scoring, recipe.objective.query_share)
-    batches = Batches(examples, recipe.batch_size, tokenizer.pad_token_id, seed)
-    once = recipe.optimisation
-    for report in optimise(model, make_optimizer(model, once), batches, once, objective=recipe.objective):
+    scoring = KitchenScoring(videos, encoder) if config.objective.lambda_video and encoder else None
+    examples = KitchenExamples(videos, frames, reader, config.augmentation, scoring, config.objective.query_share)
+    learner = Learner(config, model, tokenizer.pad_token_id)
+    course = Course(config, learner, StoredFeed(examples, config, SOLO))
+    while not course.is_done:
+        report = course.step()
         if on_step:
             on_step(report)
     return Trained(model.eval(), reader)

@@ -17,17 +17,15 @@ from pathlib import Path
 
 import torch
 from pydantic import Field
-from safetensors.torch import load_file
 
 from clipsum.config import DEFAULT_BUNDLE, Config, Preprocessing, Sampling, Seek, load
 from clipsum.datasets.kitchen.corpus import generate_corpus
-from clipsum.encoders.clip import ClipEncoder, load_clip
+from clipsum.encoders.clip import load_clip
 from clipsum.errors import UsageError
 from clipsum.models.bundle import BUNDLED, save_bundle
-from clipsum.models.summarizer import ClipSum
 from clipsum.training.embed import embed_manifest
 from clipsum.training.frames import read_frames
-from clipsum.training.kitchen_card import FIGURES, Sizes, card, slots_read
+from clipsum.training.kitchen_card import FIGURES, card, slots_told
 from clipsum.training.kitchen_highlights import calibrated, with_scorer
 from clipsum.training.kitchen_recipe import KitchenRecipe, Trained, write_summaries
 from clipsum.training.loop import StepReport
@@ -135,10 +133,10 @@ def write_bundle(work: Path, config: BuildConfig, place: str) -> None:
     models.mkdir(exist_ok=True)
     trained = _train(parts, config.clipsum, models)
     encoder = load_clip(str(work / "tiny-clip"))
-    metrics = _summary_scores(trained, parts) | _slots_read(encoder, work / "corpus", config.clip_frames_a_video)
+    metrics = _summary_scores(trained, parts) | slots_told(encoder, work / "corpus", config.clip_frames_a_video)
     scoring = with_scorer(trained["both"], parts, config.clipsum, encoder, models / "scorer-0.safetensors", _on_step)
     metrics |= calibrated(scoring, parts, encoder)
-    model, steps = scoring.model, config.clipsum.optimisation.steps
+    model, recipe = scoring.model, config.clipsum
     save_bundle(
         place,
         model=model,
@@ -146,7 +144,7 @@ def write_bundle(work: Path, config: BuildConfig, place: str) -> None:
         encoder=encoder,
         sampling=config.sampling,
         seek=config.seek,
-        card=card(metrics, _sizes(work / "tiny-clip", model), config.trained_on, steps, config.clipsum.batch_size),
+        card=card(metrics, work / "tiny-clip", model, config.trained_on, recipe.steps, recipe.training.batch_size),
         trained_on=config.trained_on,
         git_revision=git_revision(),
         metrics=metrics,
@@ -176,29 +174,9 @@ def _summary_scores(trained: Mapping[str, Trained], parts: Mapping[str, Part]) -
     return found
 
 
-def _slots_read(encoder: ClipEncoder, corpus: Path, frames_a_video: int) -> dict[str, float]:
-    """`{split}.clip.{slot}`: how often the nearest caption names the slot's value, in percent."""
-    found: dict[str, float] = {}
-    for split in ("validation", "ood"):
-        frames = read_frames(corpus / split / "manifest.jsonl", frames_a_video, encoder.preprocessing)
-        found |= {f"{split}.clip.{slot}": round(share, 2) for slot, share in slots_read(encoder, frames).items()}
-    return found
-
-
-def _sizes(clip: Path, model: ClipSum) -> Sizes:
-    """Parameters, and megabytes as saved: CLIP in half precision, the rest in single."""
-    weights = clip / "open_clip_model.safetensors"
-    parameters = sum(weight.numel() for weight in model.parameters())
-    return Sizes(
-        clip=sum(tensor.numel() for tensor in load_file(weights).values()),
-        clipsum=parameters,
-        megabytes=(weights.stat().st_size + 4 * parameters) / 1e6,
-    )
-
-
 def _on_step(report: StepReport) -> None:
-    if report.step % 100 == 99:
-        _say(f"scorer step {report.step + 1} loss {report.loss:.3f}")
+    if report.step % 100 == 0:
+        _say(f"scorer step {report.step} loss {report.loss:.3f}")
 
 
 def _say(line: str) -> None:

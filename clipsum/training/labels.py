@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsum.datasets.embedded import Embedded
 from clipsum.datasets.marks import Marks
 from clipsum.errors import UsageError
 from clipsum.training.config import TrainConfig
@@ -37,6 +38,30 @@ def check_labels(config: TrainConfig, parts: Mapping[str, Labelled], marks: Mapp
             _check_taught(config, parts[TRAIN], marks)
         if VALIDATION in parts:
             _check_chooser(config, parts[VALIDATION], marks)
+
+
+def check_measured(metric: str, mode: str, videos: Sequence[Embedded], marks: Mapping[str, Marks]) -> None:
+    """Refuse validation videos whose frames cannot tell the `metric` of a scorer that learns in that `mode`.
+
+    They may be too few for it: of a question whose answer falls between two of them they tell nothing.
+    Raises: UsageError.
+    """
+    if metric.startswith("rouge") or any(_tells(metric, mode, each, marks.get(each.video_id)) for each in videos):
+        return
+    raise UsageError(
+        f"validation.metric={metric} cannot be measured: none of {len(videos)} validation videos has a frame that it "
+        "could be measured on; embed them with more frames, or choose another metric"
+    )
+
+
+def _tells(metric: str, mode: str, video: Embedded, marks: Marks | None) -> bool:
+    times_s = video.embeddings.times_s
+    if not len(times_s) or (marks is None and mode == "supervised"):
+        return False
+    if metric == "query_f1":
+        return marks is not None and any(bool(query.at(times_s).any()) for query in marks.queries)
+    judged = marks is not None and marks.importance is not None
+    return judged or (metric == "frame_loss" and mode == "unsupervised")
 
 
 def _check_summaries(config: TrainConfig, name: str, part: Labelled) -> None:

@@ -21,7 +21,7 @@ from clipsum.training.lora import MARK, add_lora
 from clipsum.training.optimizer import build_optimizer, laid_like, load_optimizer_tensors, optimizer_tensors, whole
 from clipsum.training.parallel import plain_model, spread
 from clipsum.training.watching import Watching, collate_pixels, set_rate, tower_groups
-from clipsum.training.workers import Group
+from clipsum.training.workers import SOLO, Group
 
 if TYPE_CHECKING:
     from clipsum.encoders.learning import LearningTower
@@ -37,15 +37,22 @@ class Learner:
     `trained_parameters`: how many numbers learn.
     """
 
-    def __init__(self, config: TrainConfig, base: Bundle, visual_width: int, group: Group, device: str) -> None:
-        """Raises: UsageError where base and configuration do not fit."""
-        self.config, self.group, self.device = config, group, device
-        self._pad_id = base.tokenizer.pad_token_id
-        self.model, self.new_weights = build_model(config, base, visual_width)
+    def __init__(
+        self,
+        config: TrainConfig,
+        model: ClipSum,
+        pad_id: int,
+        group: Group = SOLO,
+        device: str = "cpu",
+        tower: "LearningTower | None" = None,
+        new_weights: str = "",
+    ) -> None:
+        """Raises: UsageError where model and configuration do not fit."""
+        self.config, self.model, self._pad_id, self.group, self.device = config, model, pad_id, group, device
+        self.tower, self.new_weights = tower, new_weights
         choose_heads(self.model, config.objective)
         if config.lora.rank:
             add_lora(self.model, config.lora, config.seed)
-        self.tower = _tower(config, base, device)
         learning = [*self.model.parameters(), *(self.tower.parameters() if self.tower else ())]
         self.trained_parameters = sum(weight.numel() for weight in learning if weight.requires_grad)
         self._called = spread(self.model.to(device), config, group, self.tower)
@@ -55,6 +62,13 @@ class Learner:
         bf16 = config.precision == "bf16"
         self._rule = Rule(config.optimizer.clip_norm, config.label_smoothing, bf16, config.objective)
         self.diverged = False
+
+    @classmethod
+    def of_base(cls, config: TrainConfig, base: Bundle, visual_width: int, group: Group, device: str) -> "Learner":
+        """One that goes on from a bundle. Raises: UsageError where it and the configuration do not fit."""
+        model, new_weights = build_model(config, base, visual_width)
+        tower = _tower(config, base, device)
+        return cls(config, model, base.tokenizer.pad_token_id, group, device, tower, new_weights)
 
     def learn(self, share: Share, step: int, learning_rate: float) -> StepReport:
         """The update of step 0, 1, … from this worker's share of it; all workers call. Raises: TrainingDivergedError.

@@ -1,49 +1,24 @@
-"""The optimisation loop: batches in, one report out for every step. It writes nothing and knows no cluster.
+"""One step of the optimisation: micro-batches in, a report out. It writes nothing and knows no cluster.
 
-`optimise` is the whole of it for one process; `update` is one step, by one worker of many if need be. Everything
-random in step k follows from (seed, k), so a loop that is started again at step k from saved weights and optimizer
-goes on as if it had never stopped.
+Everything random in step k follows from (seed, k), so training that is started again at step k from saved weights and
+optimizer goes on as if it had never stopped.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
-from clipsum.config import Config
-from clipsum.models.batch import IGNORED_LABEL
 from clipsum.training.objective import TEXT_ALONE, Objective, micro_batch_loss, model_inputs
 from clipsum.training.workers import SOLO, Group
 
 MicroBatch = Mapping[str, Tensor]
-
-
-class Optimisation(Config):
-    """AdamW, a linear warm-up, then half a cosine down to 0 at the last step."""
-
-    steps: int = Field(default=2_000, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0)
-    warmup_steps: int = Field(default=100, ge=0)
-    weight_decay: float = Field(default=0.01, ge=0)
-    beta1: float = Field(default=0.9, ge=0, lt=1)
-    beta2: float = Field(default=0.98, ge=0, lt=1)
-    clip_norm: float = Field(default=1.0, gt=0)
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    seed: int = Field(default=0, ge=0)
-
-    def rate(self, step: int) -> float:
-        """Learning rate of step 0, 1, …"""
-        if step < self.warmup_steps:
-            return self.learning_rate * (step + 1) / (self.warmup_steps + 1)
-        done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
 
 @dataclass(frozen=True)
@@ -51,8 +26,8 @@ class StepReport:
     """What one step did, over all workers.
 
     `loss` is the objective, of summaries alone the mean over its `tokens`, in nats; `losses`: where a scorer learns,
-    each of `Objective.parts` before any weight. `gradient_norm` is taken before clipping. `optimise` counts `step` from
-    0 and knows no epochs; of `Trainer`, `step` is how many steps are done, and `epoch` counts from 0.
+    each of `Objective.parts` before any weight. `gradient_norm` is taken before clipping. `step` is how many steps are
+    done, `epoch` counts from 0.
     """
 
     step: int
@@ -79,12 +54,6 @@ class TrainingDivergedError(RuntimeError):
     """Loss or gradients are no longer finite. The weights are still those before the step that failed."""
 
 
-def make_optimizer(model: nn.Module, config: Optimisation) -> torch.optim.AdamW:
-    """AdamW over the weights that learn."""
-    groups = weight_groups(model, config.weight_decay)
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2))
-
-
 def weight_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """The weights that learn: matrices decay, biases and norms do not, as it does harm to them."""
     trained = [weight for weight in model.parameters() if weight.requires_grad]
@@ -94,34 +63,9 @@ def weight_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]
     ]
 
 
-def optimise(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    batches: Callable[[int], Sequence[MicroBatch]],
-    config: Optimisation,
-    start_step: int = 0,
-    objective: Objective = TEXT_ALONE,
-) -> Iterator[StepReport]:
-    """Train `model` from `start_step` to `config.steps`; the caller looks at it, or saves it, between two steps.
-
-    `batches(step)` gives the micro-batches of that step: the keyword arguments of the model's `forward`, `labels`
-    (B, L) padded with -100 among them. The model returns something with `.logits` (B, L, vocabulary).
-    Seeds torch's global generator at every step.
-
-    Raises: TrainingDivergedError.
-    """
-    rule = Rule(config.clip_norm, config.label_smoothing, objective=objective)
-    for step in range(start_step, config.steps):
-        seed_step(config.seed, step)
-        micro_batches = batches(step)
-        tokens = sum(int((batch["labels"] != IGNORED_LABEL).sum()) for batch in micro_batches)
-        videos = sum(map(objective.count_batch, micro_batches))
-        yield update(model, optimizer, micro_batches, tokens, config.rate(step), rule, step, videos=videos)
-
-
 def seed_step(seed: int, step: int, rank: int = 0) -> None:
     """Seed torch's global generator for step 0, 1, … of a worker: what dropout drops follows from these numbers."""
-    torch.manual_seed(seed * 1_000_003 + step + (rank << 48))
+    torch.manual_seed(seed * 1_000_003 + step + rank * 2_654_435_761)  # of which a CPU's generator reads 32 bits
 
 
 def update(

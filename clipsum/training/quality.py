@@ -31,8 +31,10 @@ from clipsum.training.kitchen_recipe import (
     LONGEST,
     KitchenRecipe,
     Trained,
+    check_origin,
     kitchen_tokenizer,
     new_model,
+    origin_of,
     train_kitchen,
     write_summaries,
 )
@@ -60,7 +62,7 @@ def train_or_load(
     """
     condition, train, path = CONDITIONS[name], parts["train"], weights_file(folder, name, seed)
     chosen = condition.recipe(recipe, seed)
-    origin = {"recipe": chosen.model_dump_json(), "fingerprint": train.one.fingerprint}
+    origin = origin_of(chosen, train.one.fingerprint)
     if not path.exists():
         progress = _progress(f"{name}-{seed}")
         trained = train_kitchen(train.videos, train.frames, chosen, condition.sees, progress, encoder)
@@ -68,7 +70,7 @@ def train_or_load(
         path.with_suffix(".part").rename(path)
         return trained
     with safe_open(path, framework="pt") as stored:
-        _check_origin(path, stored.metadata() or {}, origin)
+        check_origin(path, stored.metadata() or {}, origin)
     tokenizer = kitchen_tokenizer(train.videos)
     model = new_model(chosen, len(tokenizer), train.one.vectors.shape[1])
     load_model(model, path)
@@ -111,7 +113,7 @@ def run(
     path = folder / f"{name}-{seed}.json"
     origin = {"recipe": recipe.model_dump(mode="json"), "fingerprint": parts["train"].one.fingerprint}
     if path.exists():
-        _check_origin(path, json.loads(path.read_text()), origin)
+        check_origin(path, json.loads(path.read_text()), origin)
         return path
     started = time.process_time()
     trained = train_or_load(name, seed, parts, recipe, folder, encoder)
@@ -158,12 +160,12 @@ def _tables(folder: Path, seeds: int, parts: Mapping[str, Part]) -> Iterator[str
     videos = {name: part.videos for name, part in parts.items()}
     if rows := _rows(folder, OF_SUMMARIES, seeds):
         found = figures(rows, videos)
-        _keep(folder / "quality.json", found)
+        (folder / "quality.json").write_text(json.dumps(found, indent=2) + "\n")
         yield markdown(found) + "\n"
     rows = _rows(folder, OF_HIGHLIGHTS, seeds, some=True)
     if any(row["condition"] == "scores" for row in rows):
         found = highlight_figures(rows, {split: baselines(parts[split]) for split in SCORED}, videos)
-        _keep(folder / "highlights.json", found)
+        (folder / "highlights.json").write_text(json.dumps(found, indent=2) + "\n")
         yield highlights_markdown(found)
 
 
@@ -176,15 +178,6 @@ def _rows(folder: Path, names: Sequence[str], seeds: int, some: bool = False) ->
     return [json.loads(path.read_text()) for path in there] if some or not missing else []
 
 
-def _keep(path: Path, found: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(found, indent=2) + "\n")
-
-
-def _check_origin(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    if other := [name for name, value in wanted.items() if found.get(name) != value]:
-        raise UsageError(f"{path} was made with another {' and '.join(other)}: remove it, or name another folder")
-
-
 def _texts(trained: Trained, part: Part, frames: FrameSet, sees: Sees | None = None) -> Texts:
     written = write_summaries(trained, part.videos, frames, sees)
     return {video.video_id: text for video, text in zip(part.videos, written, strict=True)}
@@ -194,8 +187,8 @@ def _progress(name: str) -> Callable[[StepReport], None]:
     started = time.monotonic()
 
     def report(done: StepReport) -> None:
-        if done.step % 50 == 49:
-            sys.stderr.write(f"{name} step {done.step + 1} loss {done.loss:.3f} {time.monotonic() - started:.0f} s\n")
+        if done.step % 50 == 0:
+            sys.stderr.write(f"{name} step {done.step} loss {done.loss:.3f} {time.monotonic() - started:.0f} s\n")
 
     return report
 

@@ -31,9 +31,9 @@ class Scores:
     shuffled: NDArray[np.bool_]
 
     def accuracy(self, slots: Sequence[str] = SLOTS) -> Matrix:
-        """Share of hidden slots that are right, in percent: (N,)."""
-        right = sum(self.hidden[slot].sum(axis=1) for slot in slots)
-        return np.asarray(100 * right / sum(self.asked[slot].sum() for slot in slots))
+        """Share of hidden slots that are right, in percent: (N,); NaN where nothing is asked."""
+        right, asked = (np.asarray(sum(of[s].sum(axis=-1) for s in slots)) for of in (self.hidden, self.asked))
+        return 100 * right / asked if asked else np.full(right.shape, np.nan)
 
     def row(self) -> dict[str, dict[str, float]]:
         """Mean and standard deviation over the seeds of every figure."""
@@ -41,10 +41,16 @@ class Scores:
             "hidden": self.accuracy(),
             **{f"hidden_{slot}": self.accuracy([slot]) for slot in SLOTS},
             "rouge_l": self.rouge_l.mean(axis=1),
-            "tau_shuffled": self.tau[:, self.shuffled].mean(axis=1),
-            "rouge_l_shuffled": self.rouge_l[:, self.shuffled].mean(axis=1),
+            "tau_shuffled": self._of_shuffled(self.tau),
+            "rouge_l_shuffled": self._of_shuffled(self.rouge_l),
         }
         return {name: _spread(values) for name, values in figures.items()}
+
+    def _of_shuffled(self, values: Matrix) -> Matrix:
+        """The mean over the shuffled videos: (N,); NaN where there is none."""
+        if not self.shuffled.any():
+            return np.full(len(values), np.nan)
+        return np.asarray(values[:, self.shuffled].mean(axis=1))
 
 
 def score(videos: Sequence[Video], runs: Sequence[Mapping[str, str]]) -> Scores:
@@ -69,8 +75,8 @@ def figures(rows: Sequence[Mapping[str, Any]], videos: Mapping[str, Sequence[Vid
             "rouge": PROTOCOL,
             "bootstrap": "paired, over videos, 10,000 draws, seeds averaged first; 95 % percentile interval",
             "seeds": len({row["seed"] for row in rows}),
-            "steps": rows[0]["recipe"]["optimisation"]["steps"],
-            "batch_size": rows[0]["recipe"]["batch_size"],
+            "steps": rows[0]["recipe"]["training"]["max_steps"],
+            "batch_size": rows[0]["recipe"]["training"]["batch_size"],
             "beams": 5,
             "videos": {part: len(found) for part, found in videos.items()},
             "cpu_s": round(sum(row["cpu_s"] for row in rows)),

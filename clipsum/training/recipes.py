@@ -21,6 +21,7 @@ from clipsum.training.objective import Objective
 
 _PAPER = TrainConfig(
     model=ModelChanges(
+        others="default",
         temporal_layers=2,
         temporal_heads=4,
         temporal_ffn=1024,
@@ -89,7 +90,7 @@ _CLIP_IT = TrainConfig(
     batch_size=8,
     schedule=ScheduleConfig(warmup_steps=20),
     summary_share=0.5,
-    model=ModelChanges(scorer=ScorerConfig(similarity=False, contrast=False)),
+    model=ModelChanges(others="default", scorer=ScorerConfig(similarity=False, contrast=False)),
     objective=Objective(lambda_text=0.0, lambda_video=1.0, video=VideoLoss(correlation=0.0)),
     optimizer=OptimizerConfig(learning_rate=5e-4),
     validation=ValidationConfig(metric="tau", patience=20),
@@ -118,12 +119,13 @@ def _videoxum(lambda_video: float, learning_rate: float, **model: Any) -> TrainC
     block = {"temporal_layers": 1, "temporal_heads": 12, "temporal_width": 768, "temporal_ffn": 3072}
     generation = GenerationChanges(num_beams=3, min_length=10, max_tokens=128)
     placed = {"positions": "index", "temporal_positions": 512, "temporal_norm": "pre", "temporal_activation": "gelu"}
-    given = {**block, **placed, "attention_radius": 2, "context": "append", **model}
+    given = {"others": "default", **block, **placed, "attention_radius": 2, "context": "append", **model}
     return TrainConfig(
         model=ModelChanges(**given, generation=generation),
         epochs=56,
         batch_size=64,
         optimizer=OptimizerConfig(learning_rate=learning_rate, weight_decay=0.05),
+        schedule=ScheduleConfig(shape="cosine"),
         objective=Objective(
             lambda_video=lambda_video,
             query_share=0.0,

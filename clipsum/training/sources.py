@@ -1,7 +1,7 @@
 """What a run is trained on, and whether it fits: checked before the first step, since some runs take days."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,10 +11,12 @@ from clipsum.datasets.embedding_rows import Kind
 from clipsum.datasets.marks import Marks
 from clipsum.errors import UsageError
 from clipsum.models.bundle import Bundle
+from clipsum.reports.units import counted
+from clipsum.training.columns import ids_of, sizes_of
 from clipsum.training.config import TrainConfig
-from clipsum.training.examples import ids_of, sizes_of, without_pixels
+from clipsum.training.examples import without_pixels
 from clipsum.training.feed import Stream
-from clipsum.training.labels import Labelled, check_labels
+from clipsum.training.labels import Labelled, check_labels, check_measured
 from clipsum.training.workers import Group
 
 
@@ -63,6 +65,10 @@ def check_data(config: TrainConfig, base: Bundle, data: TrainData, group: Group)
             f"videos in both the training and the validation split: {len(both):,}, the first is '{min(both)}': "
             "a video belongs to one split"
         )
+    if config.objective.lambda_video:
+        check_measured(
+            config.validation.metric, config.objective.video.mode, seen(data.validation, pixels=False), data.marks
+        )
     return widths.pop() if widths else base.manifest.model.visual_width
 
 
@@ -76,6 +82,19 @@ def with_summaries(videos: Sequence[Embedded]) -> Sequence[Embedded]:
     if isinstance(videos, EmbeddedSet):
         return videos.select(np.flatnonzero(videos.sizes().summary > 0))
     return [video for video in videos if video.summary]
+
+
+def cut_references(config: TrainConfig, base: Bundle, summaries: Iterable[str | None]) -> list[str]:
+    """A line for people where references are longer than what is trained on: the model learns to end where they do."""
+    most = config.model.generation.max_tokens or base.manifest.model.generation.max_tokens
+    long = [summary for summary in summaries if summary and len(summary) > most - 2]  # a token has a character or more
+    cut = sum(len(ids) > most - 2 for ids in base.tokenizer(long, add_special_tokens=False)["input_ids"]) if long else 0
+    if not cut:
+        return []
+    return [
+        f"{counted(cut, 'training reference')} cut to max_tokens={most}, and what is written will end there too: "
+        "--set model.generation.max_tokens=… for longer ones"
+    ]
 
 
 def identity(data: TrainData) -> str:

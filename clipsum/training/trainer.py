@@ -8,27 +8,27 @@ for stored data. Sums are then taken in another order; with dropout, workers als
 What is not: other processors, thread numbers, library versions, and GPUs, some of whose sums have no fixed order.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from clipsum.datasets.embedding_rows import Kind
-from clipsum.errors import UsageError
 from clipsum.models.bundle import Bundle, CarriedEncoder, save_bundle
 from clipsum.models.summarizer import ClipSum
 from clipsum.training.card import card
 from clipsum.training.checkpoint import STATE, Origin, Progress, read_progress, read_tensors, write_state
+from clipsum.training.columns import summaries_of
 from clipsum.training.config import TrainConfig
+from clipsum.training.course import Course
 from clipsum.training.examples import ItemReader
-from clipsum.training.feed import Share, Stream, open_feed
+from clipsum.training.feed import Stream, open_feed
 from clipsum.training.frame_validation import FrameValidator, with_origins, with_threshold
 from clipsum.training.learner import Learner
 from clipsum.training.loop import StepReport, TrainingDivergedError
 from clipsum.training.objective import is_better
 from clipsum.training.revision import git_revision
 from clipsum.training.scoring import Scoring
-from clipsum.training.sources import TrainData, check_data, identity, seen, with_summaries
+from clipsum.training.sources import TrainData, check_data, cut_references, identity, seen, with_summaries
 from clipsum.training.validation import Scored, ValidationReport, Validator, means
 from clipsum.training.workers import SOLO, Group
 
@@ -48,30 +48,42 @@ class Trainer:
     ) -> None:
         """Raises: UsageError, one line, where data, base and configuration do not fit."""
         self.config, self.base, self.data, self.group = config, base, data, group
-        self._learner = Learner(config, base, check_data(config, base, data, group), group, device)
+        self._learner = Learner.of_base(config, base, check_data(config, base, data, group), group, device)
         manifest = base.manifest
         kind = Kind(manifest.fingerprint, str(manifest.sampling), manifest.seek)
-        pixels = self._learner.tower is not None
-        told = data.marks, config.sees, config.summary_share > 0
-        scoring = Scoring(base.encoder(), *told) if config.objective.lambda_video else None
+        pixels, scoring = self._learner.tower is not None, None
+        if config.objective.lambda_video:
+            scoring = Scoring(base.encoder(), data.marks, config.sees, summaries=config.summary_share > 0)
         reader = ItemReader(base.tokenizer, config.sees, self._learner.model.config, kind, pixels)
         scoring_reader = replace(reader, scoring=scoring)
         train = seen(data.train, pixels) if isinstance(data.train, Sequence) else data.train
         self._feed, left_out = open_feed(train, data.marks, scoring_reader, config, group)
-        bf16 = config.precision == "bf16"
-        videos, batch = seen(data.validation, pixels), self._learner.batch
-        shared = config.validation.batch_size, group, device
-        self._told = with_summaries(videos) if config.objective.lambda_text else ()
-        self._validator = Validator(self._told, reader, *shared, batch, bf16)
-        loss = config.objective.video
-        self._frames = FrameValidator(videos, data.marks, scoring_reader, *shared, loss) if scoring else None
+        self._open_validators(reader, scoring_reader)
         self._origin = Origin(config, base.bundle_id, identity(data))
         self.trained_parameters = self._learner.trained_parameters
         learning = [str(self._learner.tower)] if self._learner.tower else []
-        self.notes = (self._learner.new_weights, *learning, *data.notes, *left_out)
-        self.total_steps = _total_steps(config, self._feed.steps_per_epoch)
-        self.progress = Progress()
-        self._next: Share | None = None
+        cut = cut_references(config, base, summaries_of(train)) if isinstance(train, Sequence) else ()
+        self.notes = (self._learner.new_weights, *learning, *data.notes, *left_out, *cut)
+        self._course = Course(config, self._learner, self._feed)
+        self.total_steps = self._course.total_steps
+
+    def _open_validators(self, reader: ItemReader, scoring_reader: ItemReader) -> None:
+        """`_referenced`: the validation videos that have a reference, where summaries are learned."""
+        config, videos = self.config, seen(self.data.validation, reader.pixels)
+        size, group, device = config.validation.batch_size, self.group, self._learner.device
+        self._referenced = with_summaries(videos) if config.objective.lambda_text else ()
+        self._validator = Validator(
+            self._referenced, reader, size, group, device, self._learner.batch, bf16=config.precision == "bf16"
+        )
+        self._frames = None
+        if scoring_reader.scoring:
+            loss = config.objective.video
+            self._frames = FrameValidator(videos, self.data.marks, scoring_reader, size, group, device, loss)
+
+    @property
+    def progress(self) -> Progress:
+        """Where the run stands."""
+        return self._course.progress
 
     def run(self) -> Iterator[StepReport | ValidationReport]:
         """Go on to the end: a report after every step and every validation. Save, if you like, between two of them.
@@ -82,10 +94,10 @@ class Trainer:
         while not self.progress.stopped:
             if self.validation_is_due:
                 yield self._validate()
-            elif self._steps_are_done():
+            elif self._course.is_done:
                 return
             else:
-                yield self._step()
+                yield self._course.step()
 
     @property
     def validation_is_due(self) -> bool:
@@ -95,46 +107,12 @@ class Trainer:
             return False
         epoch_ends = at.place == 0 and bool(when.every_epochs) and at.epoch % (when.every_epochs or 1) == 0
         steps_end = bool(when.every_steps) and at.step % (when.every_steps or 1) == 0
-        return epoch_ends or steps_end or self._steps_are_done()
-
-    def _steps_are_done(self) -> bool:
-        config, at = self.config, self.progress
-        return at.step == config.max_steps or (config.epochs is not None and at.epoch >= config.epochs)
-
-    def _step(self) -> StepReport:
-        started, at, config = time.perf_counter(), self.progress, self.config
-        share = self._next or self._coming()
-        if share is None:
-            told = ", ".join(f"{count} {reason}" for reason, count in self._feed.failures().items()) or "it is empty"
-            raise UsageError(f"the stream of training videos gave none in epoch {at.epoch}: {told}")
-        epoch = at.epoch
-        rate = config.optimizer.learning_rate * config.schedule.share(at.step, epoch, self.total_steps)
-        report = self._learner.learn(share, at.step, rate)
-        at.origins = sorted({*at.origins, *share.origins})
-        self._advance()
-        return replace(report, epoch=epoch, examples_per_s=share.examples / (time.perf_counter() - started))
-
-    def _advance(self) -> None:
-        """Count the step, and look whether the epoch has another: only its source knows when a stream ends."""
-        at = self.progress
-        at.step, at.place = at.step + 1, at.place + 1
-        self._next = None
-        if at.step != self.config.max_steps:
-            self._next = self._coming()
-        if self._next is None and (at.step != self.config.max_steps or at.place >= self._feed.steps_per_epoch):
-            at.epoch, at.place = at.epoch + 1, 0
-
-    def _coming(self) -> Share | None:
-        """The next share of the epoch that has examples: a batch of which no video could be had is passed over."""
-        at = self.progress
-        while (share := self._feed.share(at.epoch, at.place)) is not None and not share.examples:
-            at.place += 1
-        return share
+        return epoch_ends or steps_end or self._course.is_done
 
     def _validate(self) -> ValidationReport:
         at, config = self.progress, self.config.validation
         model = self._model()
-        scored = self._validator.score(model) if self._told else []
+        scored = self._validator.score(model) if self._referenced else []
         at.metrics, at.validated = means(scored) if scored else {}, at.step
         at.metrics |= self._frames.metrics(model) if self._frames else {}
         if best := is_better(config.metric, at.metrics, at.best):
@@ -147,7 +125,7 @@ class Trainer:
     def _samples(self, scored: Sequence[Scored]) -> list[tuple[str, str, str]]:
         count = min(self.config.validation.samples, len(scored))
         places = [number * len(scored) // count for number in range(count)]
-        videos = [self._told[place] for place in places]
+        videos = [self._referenced[place] for place in places]
         return [(v.video_id, v.summary or "", scored[p].summary) for v, p in zip(videos, places, strict=True)]
 
     def save(self, folder: Path) -> None:
@@ -199,10 +177,5 @@ class Trainer:
 
         Raises: UsageError, one line, where it is of another configuration, base or data, or not whole.
         """
-        self.progress, self._next = read_progress(folder, self._origin), None
+        self._course.progress = read_progress(folder, self._origin)
         self._learner.load(folder, read_tensors(folder))
-
-
-def _total_steps(config: TrainConfig, steps_per_epoch: int) -> int:
-    ends = [config.max_steps, config.epochs and config.epochs * steps_per_epoch]
-    return min(end for end in ends if end)

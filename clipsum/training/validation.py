@@ -11,7 +11,8 @@ from clipsum.datasets.embedded import Embedded
 from clipsum.metrics.rouge import rouge
 from clipsum.models.batch import Item
 from clipsum.models.summarizer import ClipSum
-from clipsum.training.examples import ItemReader, sizes_of
+from clipsum.training.columns import sizes_of
+from clipsum.training.examples import ItemReader
 from clipsum.training.losses import token_loss
 from clipsum.training.workers import Group
 

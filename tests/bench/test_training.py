@@ -26,10 +26,13 @@ def test_both_ways_train_the_model_on_every_example_once(model, monkeypatch):
     for way in (training.ours, training.theirs):
         toy, seen = training._toy(4), []
         here = ("cpu",) if way is training.ours else ()
-        monkeypatch.setattr(
-            training.Toy, "item", lambda self, index, seen=seen: (seen.append(index), self.items[index])[1]
-        )
-        monkeypatch.setattr(training.Toy, "__getitem__", training.Toy.item)
+
+        def noted(toy, index, rng=None, seen=seen):
+            seen.append(index)
+            return toy.items[index]
+
+        monkeypatch.setattr(training.Toy, "draw", noted)
+        monkeypatch.setattr(training.Toy, "__getitem__", noted)
         before = model.project.weight.detach().clone()
         assert way(model, toy, 2, *here, time.perf_counter) > 0
         assert sorted(seen) == [0, 1, 2, 3], way

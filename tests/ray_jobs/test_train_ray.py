@@ -140,12 +140,16 @@ class Broken:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("error", "ending", "said"),
-    [(KeyError("no such thing"), "failed", "KeyError: 'no such thing'"), (UsageError("not so"), "refused", "not so")],
+    ("error", "ending", "said", "retries"),
+    [
+        (KeyError("no such thing"), "failed", "KeyError: 'no such thing'", 8),
+        (UsageError("not so"), "refused", "not so", 8),
+        (UsageError("not so"), "refused", "not so", 0),
+    ],
 )
-def test_a_fault_of_one_worker_ends_all_of_them_with_its_words(two_cores, tmp_path, error, ending, said):
-    task = Work(str(tmp_path / "run"), Broken(error).trainer, None, None)
-    running = train_on_ray(task, Workers(2, 2), Placement(False, 1, 1), TrainJob(), str(tmp_path / "scratch"))
+def test_a_fault_of_one_worker_ends_all_of_them_with_its_words(two_cores, tmp_path, error, ending, said, retries):
+    task, job = Work(str(tmp_path / "run"), Broken(error).trainer, None, None), TrainJob(max_failures=retries)
+    running = train_on_ray(task, Workers(2, 2), Placement(False, 1, 1), job, str(tmp_path / "scratch"))
     deadline = time.monotonic() + 200
     while not running.join(1.0):
         assert time.monotonic() < deadline

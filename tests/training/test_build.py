@@ -4,10 +4,11 @@ import torch
 from clipsum.config import Sampling
 from clipsum.errors import UsageError
 from clipsum.models.bundle import load_bundle
-from clipsum.models.config import ScorerConfig
-from clipsum.training.build import build_model
+from clipsum.models.config import ModelConfig, ScorerConfig
+from clipsum.training.build import build_model, model_config
 from clipsum.training.config import TrainConfig
 from clipsum.training.objective import Objective
+from clipsum.training.recipes import recipe
 from tests.models.tiny import tiny_model, write_bundle
 from tests.training.runs import PLAIN, WIDTH, changed
 
@@ -46,6 +47,24 @@ def test_a_random_start_has_the_bases_architecture_and_weights_of_the_seed_alone
 def test_the_spread_of_initial_weights_is_that_of_the_configuration(base, initial_sd):
     model, _ = built(base, init="random", initial_sd=initial_sd)
     assert float(model.bart.model.shared.weight.detach().std()) == pytest.approx(initial_sd, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "name", ["clipsum-paper", "clip-it", "clip-it-unsupervised", "videoxum-tt", "videoxum-tt-ca-la"]
+)
+def test_a_published_system_is_the_same_from_any_base(name):
+    odd = recipe("videoxum-tt-ca-la").model.model_dump(exclude_none=True, exclude={"others", "scorer", "generation"})
+    odd = {**odd, "fusion": "gated", "fusion_after_layer": 2, "scorer": {"layers": 1}, "dropout": 0.3}
+    from_plain, from_odd = (
+        model_config(ModelConfig(**changes), recipe(name).model, "both", 768) for changes in ({}, odd)
+    )
+    assert from_odd == from_plain
+    assert (from_plain.temporal_norm == "pre") is name.startswith("videoxum")
+
+
+def test_what_a_recipe_of_ours_leaves_open_is_as_the_base_has_it():
+    odd = ModelConfig(temporal_norm="pre", fusion="gated", visual_width=768)
+    assert model_config(odd, recipe("clipsum").model, "both", 768) == odd
 
 
 def test_weights_that_fit_are_kept_and_the_others_are_named_as_new(base):

@@ -1,64 +1,36 @@
 import numpy as np
-import pytest
-import torch
 
 from clipsum.models.batch import Item
-from clipsum.training.data import Batches, Plan
-
-PAD = 1
+from clipsum.training.config import TrainConfig
+from clipsum.training.data import Plan
+from clipsum.training.feed import StoredFeed
+from clipsum.training.workers import SOLO
 
 
 class Words:
-    """Example k: k % 7 + 1 tokens of value k, and one random token."""
+    """Example k: its number, and one random token."""
 
-    def __len__(self):
-        return 100
-
-    def size(self, index):
-        return index % 7
+    sizes = np.array([index % 7 for index in range(100)])
 
     def draw(self, index, rng):
-        return Item([index + 10] * (index % 7 + 1), labels=[int(rng.integers(1000))])
+        return Item([index], labels=[int(rng.integers(100_000))])
 
 
-def test_a_batch_is_a_function_of_seed_and_step_alone():
-    first, second = Batches(Words(), 8, PAD, seed=3), Batches(Words(), 8, PAD, seed=3)
-    for step in (0, 5, 13):
-        first(step)
-    for name, tensor in first(30)[0].items():
-        assert torch.equal(tensor, second(30)[0][name])
+def drawn(seed, epoch, place):
+    """Number -> random token of the examples of a step."""
+    share = StoredFeed(Words(), TrainConfig(batch_size=8, seed=seed), SOLO).share(epoch, place)
+    return {item.input_ids[0]: item.labels[0] for items in share.micro_batches for item in items}
 
 
-def test_another_seed_gives_other_batches():
-    assert not np.array_equal(Batches(Words(), 8, PAD, 0).indices(0), Batches(Words(), 8, PAD, 1).indices(0))
+def test_a_step_is_a_function_of_seed_epoch_and_place_alone():
+    assert drawn(3, 2, 5) == drawn(3, 2, 5)
+    assert drawn(3, 2, 5) != drawn(4, 2, 5)
 
 
-def test_an_epoch_sees_no_example_twice_and_leaves_out_less_than_a_batch():
-    seen = Batches(Words(), 8, PAD, 0).indices(4).ravel().tolist()
-    assert len(set(seen)) == len(seen) == 96
-
-
-def test_epochs_differ_in_order_and_in_what_is_drawn_for_the_same_example():
-    batches = Batches(Words(), 8, PAD, 0)
-    first, second = batches.indices(0).copy(), batches.indices(1)
-    assert not np.array_equal(first, second)
-    labels = [
-        {int(ids[0]): int(label[0]) for step in range(12) for batch in batches(start + step)
-         for ids, label in zip(batch["input_ids"], batch["labels"], strict=True)}
-        for start in (0, 12)
-    ]  # fmt: skip
-    assert sum(labels[0][key] != labels[1][key] for key in labels[0].keys() & labels[1].keys()) > 80
-
-
-def test_batches_hold_examples_of_similar_length_in_no_order_of_length():
-    sizes = np.array([[index % 7 for index in row] for row in Batches(Words(), 8, PAD, 0).indices(0)])
-    assert (sizes.max(axis=1) - sizes.min(axis=1)).mean() <= 1
-    assert (np.diff(sizes.mean(axis=1)) < 0).any()
-
-
-def test_fewer_examples_than_a_batch_are_refused():
-    with pytest.raises(ValueError, match="100 examples do not fill a batch of 101"):
-        Batches(Words(), 101, PAD, 0)
+def test_the_same_example_is_drawn_anew_in_each_epoch():
+    first, second = ({n: t for place in range(13) for n, t in drawn(0, epoch, place).items()} for epoch in (0, 1))
+    assert first.keys() == second.keys() == set(range(100))
+    assert sum(first[number] == second[number] for number in first) < 5
 
 
 SIZES = np.array([index % 7 for index in range(100)])

@@ -30,7 +30,7 @@ def text(kitchen, ids):
 
 
 def draw_many(dataset, count=400):
-    return [dataset.draw(k % len(dataset), np.random.default_rng([9, k])) for k in range(count)]
+    return [dataset.draw(k % len(dataset.sizes), np.random.default_rng([9, k])) for k in range(count)]
 
 
 def test_a_reader_sees_what_its_condition_says(kitchen):

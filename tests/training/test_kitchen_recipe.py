@@ -3,12 +3,10 @@ import torch
 
 from clipsum.metrics.kitchen import hidden_slots
 from clipsum.training.kitchen_recipe import KitchenRecipe, new_model, train_kitchen, write_summaries
-from clipsum.training.loop import Optimisation
-from clipsum.training.modalities import Augmentation
 from tests.training.simulated import corpus
 
-SMALL = KitchenRecipe(
-    width=32, ffn=32, temporal_ffn=32, batch_size=4, optimisation=Optimisation(steps=4, warmup_steps=1)
+SMALL = KitchenRecipe(width=32, ffn=32).trained_with(
+    max_steps=4, batch_size=4, schedule={"warmup_steps": 1}, model={"temporal_ffn": 32}
 )
 
 
@@ -33,7 +31,7 @@ def test_the_same_seed_gives_the_same_model_to_the_bit_and_another_seed_another(
 def test_each_step_is_reported(kitchen):
     steps = []
     train_kitchen(*kitchen, SMALL, on_step=lambda report: steps.append(report.step))
-    assert steps == [0, 1, 2, 3]
+    assert steps == [1, 2, 3, 4]
 
 
 def test_without_its_temporal_encoder_the_model_does_not_see_the_order_of_frames(kitchen):
@@ -77,9 +75,7 @@ def test_training_videos_without_embeddings_are_refused_by_name(kitchen):
 @pytest.mark.slow
 def test_hidden_slots_are_read_from_the_frames_of_videos_that_training_has_not_seen():
     videos, frames = corpus("train", 1_500)
-    recipe = KitchenRecipe(
-        optimisation=Optimisation(steps=600, learning_rate=2e-3), augmentation=Augmentation(noise=0.2)
-    )
+    recipe = KitchenRecipe().trained_with(max_steps=600, augmentation={"noise": 0.2})
     trained = train_kitchen(videos, frames, recipe, "frames")
     unseen, their_frames = corpus("validation", 60)
     texts = write_summaries(trained, unseen, their_frames)

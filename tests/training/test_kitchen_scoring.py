@@ -13,13 +13,12 @@ from clipsum.training.highlight_quality import baselines, calibrate, score_parts
 from clipsum.training.kitchen_highlights import calibrated, with_scorer
 from clipsum.training.kitchen_recipe import KitchenRecipe, train_kitchen, write_summaries
 from clipsum.training.kitchen_scoring import KitchenScoring, marks_of
-from clipsum.training.loop import Optimisation
 from clipsum.training.quality import run
 from clipsum.training.quality_parts import Part
 from tests.training.simulated import WIDTH, corpus, directions
 
-SMALL = KitchenRecipe(
-    width=16, heads=2, ffn=16, temporal_ffn=16, batch_size=4, optimisation=Optimisation(steps=3, warmup_steps=1)
+SMALL = KitchenRecipe(width=16, heads=2, ffn=16).trained_with(
+    max_steps=3, batch_size=4, schedule={"warmup_steps": 1}, model={"temporal_ffn": 16}
 )
 
 
@@ -98,7 +97,7 @@ def test_a_scorer_is_taken_up_again_from_its_file_and_learned_anew_for_another_r
         with_scorer(trained, parts, recipe, Words(), path, lambda report: steps.append(report.step))
         for recipe in (SMALL, SMALL, SMALL.with_seed(1))
     )
-    assert steps == [0, 1, 2, 0, 1, 2]
+    assert steps == [1, 2, 3, 1, 2, 3]
     first, second, third = (found.model.scorer.state_dict() for found in (one, again, other))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert any(not torch.equal(first[name], third[name]) for name in first)
@@ -116,7 +115,7 @@ def test_the_threshold_of_matched_comes_from_the_validation_videos_and_travels_i
 
 
 def test_an_untrained_scorer_finds_what_a_query_names_about_as_well_as_zero_shot_clip(parts, trained, tmp_path):
-    once = SMALL.model_copy(update={"optimisation": Optimisation(steps=1, learning_rate=1e-9, warmup_steps=0)})
+    once = SMALL.trained_with(max_steps=1, optimizer={"learning_rate": 1e-9}, schedule={"warmup_steps": 0})
     scoring = with_scorer(trained, parts, once, Words(), tmp_path / "scorer.safetensors")
     found = score_parts(scoring.model, parts, Words())["test"]
     query, generic, cosine = (np.mean(found[name]) for name in ("f1_query", "f1_generic", "f1_cosine"))

@@ -23,6 +23,7 @@ from clipsum.training.kitchen_card import slots_read
 from clipsum.training.kitchen_scoring import marks_of
 from clipsum.training.tiny_clip import TAUGHT_FILE
 from clipsum.transcript.find import find_transcript
+from tests.forked import CONTEXT
 
 FRESH_SEED = 11  # not the corpus's: none of these videos was ever seen, and their triples are not those of training
 
@@ -140,11 +141,12 @@ def test_its_card_states_purpose_size_scores_beside_text_only_and_what_clip_was_
 
 
 def test_make_kitchen_tiny_goes_from_a_seed_to_a_bundle_and_does_nothing_twice(tmp_path, capsys, monkeypatch):
-    small = ("videos=40", "corpus_seed=5", "sampling.frames=6", "clip_frames_a_video=4", "clip.steps=4",
-             "clip.warmup_steps=2", "clip.batch=16", "clip.width=8", "clipsum.optimisation.steps=2",
-             "clipsum.batch_size=8")  # fmt: skip
+    small = ("videos=12", "corpus_seed=5", "sampling.frames=6", "clip_frames_a_video=4", "clip.steps=4",
+             "clip.warmup_steps=2", "clip.batch=16", "clip.width=8", "clipsum.training.max_steps=2",
+             "clipsum.training.batch_size=8")  # fmt: skip
     words = [f"--work={tmp_path / 'work'}", f"--output={tmp_path / 'bundle'}"]
     words += [word for pair in small for word in ("--set", pair)]
+    monkeypatch.setattr(kitchen_tiny, "get_context", lambda _: CONTEXT)
     kitchen_tiny.main(words)
     manifest, identity = read_manifest(str(tmp_path / "bundle"))
     assert manifest.sampling == Sampling(frames=6)

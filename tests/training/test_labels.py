@@ -76,6 +76,23 @@ def test_unsupervised_training_is_chosen_by_its_own_loss_where_nobody_marked_any
     assert run.progress.best == min(report.metrics["frame_loss"] for report in validations)
 
 
+@pytest.mark.parametrize("metric", ["tau", "query_f1", "frame_loss"])
+def test_a_metric_that_no_frame_could_tell_is_refused_before_the_first_step(base, metric):
+    blink = AskedQuery("a blink", ((1e-6, 2e-6),))  # between two frames
+    data = labelled(base, marked=lambda video: _importance(video, (blink,)))
+    config = changed(FRAMES, validation={**CHOSEN, "metric": metric})
+    if metric == "query_f1":
+        with pytest.raises(UsageError, match=r"validation\.metric=query_f1 cannot be measured: none of 4 validation"):
+            trainer(base, config, data)
+    shown = [replace(video, embeddings=without_frames(video.embeddings)) for video in data.validation]
+    with pytest.raises(UsageError, match=f"metric={metric} cannot be measured: .* embed them with more frames"):
+        trainer(base, config, replace(data, validation=shown))
+
+
+def without_frames(found):
+    return replace(found, times_s=found.times_s[:0], vectors=found.vectors[:0])
+
+
 def test_of_a_loss_the_lowest_is_best_and_of_a_score_the_highest():
     assert is_better("frame_loss", {"frame_loss": 0.4}, 0.5)
     assert not is_better("frame_loss", {"frame_loss": 0.6}, 0.5)

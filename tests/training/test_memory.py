@@ -5,8 +5,10 @@ import torch
 
 from clipsum.models.batch import Guide, Item, collate
 from clipsum.models.config import ScorerConfig
-from clipsum.training.loop import Optimisation, Rule, make_optimizer, update
+from clipsum.training.config import OptimizerConfig
+from clipsum.training.loop import Rule, update
 from clipsum.training.objective import Objective
+from clipsum.training.optimizer import build_optimizer
 from tests.models.tiny import frames, tiny_model
 from tests.peak import peak_bytes
 
@@ -34,7 +36,7 @@ def test_a_step_of_both_heads_holds_memory_in_proportion_to_the_frames_and_no_te
         model = tiny_model(**LOCAL, scorer=ScorerConfig(layers=1, ffn=32))
         batch = collate([_video(count, count // 4), _video(count // 2, count // 8)], 1)  # padding in both
         rule = Rule(1.0, objective=Objective(lambda_video=1.0))
-        optimizer = make_optimizer(model, Optimisation())
+        optimizer = build_optimizer(model, OptimizerConfig())
         return peak_bytes(lambda: update(model, optimizer, [batch], 32, 1e-3, rule, 0, videos=2))
 
     (smaller, _), (larger, largest) = peak(2_000), peak(4_000)

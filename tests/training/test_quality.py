@@ -4,13 +4,12 @@ import pytest
 
 from clipsum.errors import UsageError
 from clipsum.training.kitchen_recipe import KitchenRecipe
-from clipsum.training.loop import Optimisation
 from clipsum.training.quality import main, run
 from clipsum.training.quality_parts import PARTS, Part
 from tests.training.simulated import corpus
 
-SMALL = KitchenRecipe(
-    width=16, heads=2, ffn=16, temporal_ffn=16, batch_size=4, optimisation=Optimisation(steps=2, warmup_steps=1)
+SMALL = KitchenRecipe(width=16, heads=2, ffn=16).trained_with(
+    max_steps=2, batch_size=4, schedule={"warmup_steps": 1}, model={"temporal_ffn": 16}
 )
 
 
@@ -62,8 +61,8 @@ def test_what_another_recipe_left_is_refused_and_named(folder, parts, tmp_path, 
     for file in folder.iterdir():
         if file.name not in missing:
             (tmp_path / file.name).write_bytes(file.read_bytes())
-    with pytest.raises(UsageError, match=r"both-0\.\w+ was made with another recipe: remove it"):
-        run("both", 0, parts, SMALL.model_copy(update={"batch_size": 3}), tmp_path)
+    with pytest.raises(UsageError, match=r"both-0\.\w+' was begun with training.batch_size=4, .*: remove it"):
+        run("both", 0, parts, SMALL.trained_with(batch_size=3), tmp_path)
 
 
 def test_a_condition_without_the_temporal_encoder_has_none(parts, tmp_path):

@@ -38,7 +38,7 @@ def told(part, write):
 
 
 def row(condition, seed, **texts):
-    recipe = {"optimisation": {"steps": 7}, "batch_size": 2}
+    recipe = {"training": {"max_steps": 7, "batch_size": 2}}
     fixed = {"cpu_s": 30.0, "parameters": 5, "fingerprint": "f", "recipe": recipe}
     return {"condition": condition, "seed": seed, "texts": texts, **fixed}
 

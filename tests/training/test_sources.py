@@ -67,7 +67,7 @@ def test_videos_with_neither_words_nor_frames_are_left_out_and_counted(base):
         bare = replace(some[place].embeddings, vectors=np.zeros((0, 24), np.float32), times_s=np.zeros(0))
         some[place] = replace(some[place], embeddings=bare, transcript=replace(some[place].transcript, segments=()))
     run = trainer(base, data=TrainData(some, videos(base, 2, "validation")))
-    assert run.notes[1:] == ("2 training videos have neither words nor frames to learn from: left out",)
+    assert run.notes[1] == "2 training videos have neither words nor frames to learn from: left out"
     assert len(run._feed._examples) == 4
 
 

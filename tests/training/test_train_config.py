@@ -3,8 +3,6 @@ from pydantic import ValidationError
 
 from clipsum.errors import UsageError
 from clipsum.training.config import OptimizerConfig, ScheduleConfig, TrainConfig
-from clipsum.training.kitchen_recipe import KitchenRecipe
-from clipsum.training.loop import Optimisation
 from clipsum.training.recipes import RECIPES, configure, recipe
 
 
@@ -29,24 +27,12 @@ def test_the_papers_recipe_is_what_the_paper_says():
     assert (generation.num_beams, generation.no_repeat_ngram_size, generation.max_tokens) == (5, 3, 128)
 
 
-def test_the_kitchens_recipe_is_that_of_the_bundled_model():
-    ours, theirs = recipe("kitchen"), KitchenRecipe()
-    once = theirs.optimisation
-    assert (ours.init, ours.initial_sd) == ("random", theirs.initial_sd)
-    for name in ("temporal_layers", "temporal_ffn", "fusion", "context", "dropout"):
-        assert getattr(ours.model, name) == getattr(theirs, name), name
-    assert (ours.max_steps, ours.batch_size, ours.augmentation) == (once.steps, theirs.batch_size, theirs.augmentation)
-    for name in ("learning_rate", "beta1", "beta2", "weight_decay", "clip_norm"):
-        assert getattr(ours.optimizer, name) == getattr(once, name), name
-    for step in (0, 7, 100, 800, 1499):
-        rate = ours.optimizer.learning_rate * ours.schedule.share(step, 0, once.steps)
-        assert rate == pytest.approx(once.rate(step))
-
-
-def test_the_cosine_is_the_one_of_the_kitchens_loop():
-    theirs = Optimisation(steps=110, warmup_steps=10, learning_rate=1.0)
-    ours = ScheduleConfig(shape="cosine", warmup_steps=10)
-    assert [ours.share(step, 0, 110) for step in range(110)] == [theirs.rate(step) for step in range(110)]
+def test_the_rate_warms_up_in_a_line_and_falls_in_half_a_cosine_to_nothing():
+    schedule = ScheduleConfig(shape="cosine", warmup_steps=10)
+    assert schedule.share(0, 0, 110) == pytest.approx(1 / 11)
+    assert schedule.share(10, 0, 110) == 1.0
+    assert schedule.share(60, 0, 110) == pytest.approx(0.5)
+    assert 0 < schedule.share(109, 0, 110) < 0.001
 
 
 @pytest.mark.parametrize("name", RECIPES)

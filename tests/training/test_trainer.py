@@ -12,6 +12,7 @@ from clipsum.datasets.embedding_rows import Kind
 from clipsum.errors import UsageError
 from clipsum.models.bundle import load_bundle
 from clipsum.models.summarize import Summarizer
+from clipsum.records import Transcript
 from clipsum.training.loop import TrainingDivergedError
 from clipsum.training.modalities import Augmentation
 from clipsum.training.sources import TrainData
@@ -241,6 +242,29 @@ def test_each_validation_tells_what_the_stream_lost_since_the_one_before(base):
         run.data.train.failures = lost
         told.append(next(report for report in reports if isinstance(report, ValidationReport)).failures)
     assert told == [{"corrupt": 1}, {"corrupt": 2, "timeout": 1}, {}]
+
+
+def test_streamed_videos_that_teach_nothing_are_counted_as_stored_ones_are(base):
+    data = data_of(base)
+    mute = [replace(video, transcript=Transcript(), embeddings=without(video)) for video in data.train[:3]]
+    run = streamed(base, changed(max_steps=None, epochs=1), replace(data, train=[*mute, *data.train[3:]]))
+    _, (validated,) = split_reports(run.run())
+    assert validated.failures == {"nothing to learn from": 3}
+
+
+def without(video):
+    return replace(video.embeddings, times_s=video.embeddings.times_s[:0], vectors=video.embeddings.vectors[:0])
+
+
+def test_references_that_are_longer_than_what_is_trained_on_are_counted(base):
+    data = data_of(base)
+    long = replace(data.train[0], summary=" ".join(["cut"] * 200))
+    config = changed(model={**PLAIN.model.model_dump(), "generation": {"max_tokens": 60}})
+    notes = trainer(base, config, replace(data, train=[long, *data.train[1:]])).notes
+    assert [note.partition(" to max_tokens=")[0] for note in notes if "max_tokens" in note] == [
+        "1 training reference cut"
+    ]
+    assert not any("max_tokens" in note for note in trainer(base, config).notes)
 
 
 class Lossy(Listed):
