@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from clipsum.reports.units import counted
 from ray_jobs import parts
-from ray_jobs.progress import videos_of
 
 SHOWN = 10
 COLUMNS = ["queries.list.element.query", "queries.list.element.matched"]
@@ -35,5 +35,5 @@ def _words(answered: int, unanswered: int) -> str:
     if not answered + unanswered:
         return "see the report; this bundle was not taught to tell whether anything answers a question"
     if not answered:
-        return f"nothing in {videos_of(unanswered)} answers it"
-    return f"found in {answered:,} of {videos_of(answered + unanswered)}"
+        return f"nothing in {counted(unanswered, 'video')} answers it"
+    return f"found in {answered:,} of {counted(answered + unanswered, 'video')}"

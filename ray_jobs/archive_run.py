@@ -24,7 +24,7 @@ from ray_jobs.manifest import Listed
 from ray_jobs.owner import Owner, owned
 from ray_jobs.places import check_place
 from ray_jobs.pools import plan
-from ray_jobs.progress import ProgressLine, print_summary, videos_of
+from ray_jobs.progress import ProgressLine, print_summary
 from ray_jobs.resume import Found
 from ray_jobs.run_record import Attempt, Clock, Ending, Prices
 from ray_jobs.stages import StageSettings
@@ -82,7 +82,7 @@ class ArchiveRun:
         found = self._ledger.resume(self._call.retry_failed)
         self._refuse_loss(found)
         listed, todo = self._listed.videos, int(found.todo.sum())
-        self._console.print(f"{videos_of(listed)} listed, {todo:,} to do", highlight=False)
+        self._console.print(f"{counted(listed, 'video')} listed, {todo:,} to do", highlight=False)
         try:
             ending = self._work(found, owner) if todo else self._nothing_to_do(found)
         except KeyboardInterrupt:

@@ -8,13 +8,12 @@ import pyarrow as pa
 from rich.console import Console
 
 from clipsum.datasets.manifest import list_sources
-from clipsum.reports.units import span
+from clipsum.reports.units import counted, span
 from ray_jobs import manifest, run_record
 from ray_jobs.archive_run import EXIT_CODES, ArchiveRun
 from ray_jobs.call import Call, part_rows, stage_settings
 from ray_jobs.config import SummarizeConfig
 from ray_jobs.manifest import Listed
-from ray_jobs.progress import videos_of
 
 
 def estimate_archive(call: Call, config: SummarizeConfig, console: Console) -> int:
@@ -44,8 +43,8 @@ def estimate_archive(call: Call, config: SummarizeConfig, console: Console) -> i
     hours = attempt["video_s"] / 3600 * listed.videos / chosen.videos
     on = f"{attempt['cores']:g} cores and {attempt['gpus']:g} GPUs"
     console.print(
-        f"About {span(total_s)} for {videos_of(listed.videos)} of some {hours:,.1f} hours, on {on}: {chosen.videos} of "
-        f"them took {span(attempt['work_s'])} and {span(start_s)} to start. Nothing was written.",
+        f"About {span(total_s)} for {counted(listed.videos, 'video')} of some {hours:,.1f} hours, on {on}: "
+        f"{chosen.videos} of them took {span(attempt['work_s'])} and {span(start_s)} to start. Nothing was written.",
         highlight=False,
         soft_wrap=True,
     )

@@ -24,13 +24,14 @@ from clipsum.highlights.select import HighlightConfig
 from clipsum.models.bundle import Bundle
 from clipsum.models.summarize import Summarizer
 from clipsum.records import VideoRef
+from clipsum.reports.units import counted
 from clipsum.rows import Thumbnail
 from ray_jobs import manifest, parts, run_record
 from ray_jobs.archive_run import ArchiveRun
 from ray_jobs.call import Call, part_rows, stage_settings
 from ray_jobs.config import SummarizeConfig
 from ray_jobs.jobs import SUMMARIZE
-from ray_jobs.progress import CountLine, videos_of
+from ray_jobs.progress import CountLine
 
 RUN = "run"
 """Folder of the output that holds the run over a manifest's videos; the same call again goes on with it."""
@@ -106,7 +107,8 @@ def from_videos(
     chosen = choose_splits(Counter(ref.split or "" for ref in all_refs), splits)
     refs = [ref for ref in all_refs if (ref.split or "") in chosen]
     if not may_lack_references and not any(ref.summary for ref in refs):
-        raise UsageError(f"manifest '{source}' has no reference for {videos_of(len(refs))}: add a column 'summary'")
+        videos = counted(len(refs), "video")
+        raise UsageError(f"manifest '{source}' has no reference for {videos}: add a column 'summary'")
     place = storage.join(output, RUN)
     call = Call(SUMMARIZE, (source,), place, bundle, config.model_copy(update={"drop_unlisted": True}), address=address)
     with TemporaryDirectory(prefix="clipsum-") as scratch:

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from clipsum.evaluation.tables import OUT_OF_DISTRIBUTION, TRAINED_ON, figure_rows, protocol_lines
 from clipsum.reports import units
-from ray_jobs.progress import videos_of
 
 SIDE_BY_SIDE = 3
 """Splits of one table: so many fit 80 columns."""
@@ -36,7 +35,7 @@ def _table(record: Mapping[str, Any], between: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("")
     for name, split in record["splits"].items():
-        table.add_column(f"{name or 'all'}\n{videos_of(split['videos'])}", justify="right", no_wrap=True)
+        table.add_column(f"{name or 'all'}\n{units.counted(split['videos'], 'video')}", justify="right", no_wrap=True)
     for label, figures in figure_rows(record):
         table.add_row(label, *(_cell(figure, between) for figure in figures))
     for stage in ("decode", "encode", "generate"):
@@ -69,12 +68,12 @@ def _notes(record: Mapping[str, Any]) -> list[str]:
     notes.append(f"seconds: {record['data']['seconds']}")
     notes += [f"{name}: out of distribution" for name in record["splits"] if name in OUT_OF_DISTRIBUTION]
     if missing := sum(record["without_reference"].values()):
-        notes.append(f"not scored: {videos_of(missing)} without a reference")
+        notes.append(f"not scored: {units.counted(missing, 'video')} without a reference")
     if failures := record["data"]["failures"]:
         listed = ", ".join(f"{number:,} {reason}" for reason, number in failures.items())
         notes.append(f"not scored: failed videos: {listed}")
     if record["data"].get("holds_training"):
         notes.append(TRAINED_ON)
     if pending := record["data"]["pending"]:
-        notes.append(f"not scored: {videos_of(pending)} still pending")
+        notes.append(f"not scored: {units.counted(pending, 'video')} still pending")
     return notes

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from clipsum.reports.units import share_read, size, span
+from clipsum.reports.units import counted, share_read, size, span
 
 PLAIN_EVERY_S = 10.0
 
@@ -57,7 +57,7 @@ class ProgressLine:
         self._live.update(self._task, description=self._doing, completed=self._done, words=self.words())
         if not self._console.is_terminal and time.monotonic() - self._printed_at > PLAIN_EVERY_S:
             self._printed_at = time.monotonic()
-            said = f"{self._done} of {videos_of(self._total)} · {self.words()}".removesuffix(" · ")
+            said = f"{self._done} of {counted(self._total, 'video')} · {self.words()}".removesuffix(" · ")
             self._console.print(said, highlight=False)
 
     def words(self) -> str:
@@ -85,7 +85,7 @@ def print_summary(console: Console, run: Mapping[str, Any], done: str, what: str
     table.add_row("Length", f"{span(run['video_hours'] * 3600)} of video")
     if attempt["videos"]:
         faster = f", {attempt['video_s'] / attempt['wall_s']:,.1f} x real time" if attempt["wall_s"] else ""
-        table.add_row("Time", f"{span(attempt['wall_s'])} for {videos_of(attempt['videos'])}{faster}")
+        table.add_row("Time", f"{span(attempt['wall_s'])} for {counted(attempt['videos'], 'video')}{faster}")
     if run["bytes_listed"]:
         read, listed = run["bytes_read"], run["bytes_listed"]
         table.add_row("Read", f"{size(read)} of {size(listed)} ({share_read(read, listed)})")
@@ -93,11 +93,6 @@ def print_summary(console: Console, run: Mapping[str, Any], done: str, what: str
     for note in run.get("notes", ()):
         console.print(note, soft_wrap=True, highlight=False)
     console.print(f"{what}  {place}", soft_wrap=True, highlight=False)
-
-
-def videos_of(count: int) -> str:
-    """A number of videos in words."""
-    return "1 video" if count == 1 else f"{count:,} videos"
 
 
 class CountLine:

@@ -22,6 +22,7 @@ from clipsum.evaluation.reencode import Costs, Reencoded
 from clipsum.models.bundle import Bundle, load_bundle
 from clipsum.models.summarize import Summarizer
 from clipsum.records import Transcript
+from clipsum.reports.units import counted
 from clipsum.training.config import Sees, TrainConfig
 from clipsum.training.sources import TrainData
 from clipsum.training.trainer import Trainer, ValidationReport
@@ -108,8 +109,7 @@ def machine(device: str) -> str:
     """Where a cell ran, in words."""
     if device.startswith("cuda"):
         return str(torch.cuda.get_device_name(device))
-    threads = torch.get_num_threads()
-    return f"{_processor()}, {os.cpu_count()} cores, {threads} thread{'s' * (threads != 1)} a cell"
+    return f"{_processor()}, {os.cpu_count()} cores, {counted(torch.get_num_threads(), 'thread')} a cell"
 
 
 def _processor() -> str:

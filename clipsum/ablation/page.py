@@ -70,7 +70,7 @@ def render_ablation(record: Record) -> str:
 
 def _headline(record: Record) -> str:
     rows, seeds = len(record["rows"]), len(record["grid"]["seeds"])
-    return f"{rows} configuration{'s' * (rows != 1)}, {seeds} seed{'s' * (seeds != 1)} each"
+    return f"{units.counted(rows, 'configuration')}, {units.counted(seeds, 'seed')} each"
 
 
 def _table(record: Record, split: str) -> Table:

@@ -32,8 +32,6 @@ class Opinions:
     video_id: str
     user_scores: NDArray[np.float64]
     duration_s: float | None
-    title: str = ""
-    category: str = ""
     are_choices: bool = False
     shot_starts: NDArray[np.intp] | None = None
 
@@ -70,8 +68,7 @@ def read_summe(folder: str) -> list[Opinions]:
 def _tvsum(values: Mapping[str, Any], place: str) -> Opinions:
     name, frames = text_of(values["video"]), int(np.asarray(values["nframes"]).item())
     given = _by_user(np.asarray(values["user_anno"], np.float64), frames, f"{TVSUM} '{place}': user_anno of '{name}'")
-    title, category = (text_of(values[key]) if key in values else "" for key in ("title", "category"))
-    return Opinions(name, given, float(np.asarray(values["length"]).item()), title, category)
+    return Opinions(name, given, float(np.asarray(values["length"]).item()))
 
 
 def _summe(place: str, content: bytes) -> Opinions:

@@ -15,8 +15,8 @@ from transformers.utils import cached_file
 
 from clipsum import storage
 from clipsum.config import Preprocessing
-from clipsum.encoders.hub import LOADING, not_loaded
-from clipsum.errors import ItemError, UsageError, refused
+from clipsum.encoders.hub import LOADING, files_or_hub, not_loaded
+from clipsum.errors import UsageError
 
 PREPROCESSING_FILE = "preprocessor_config.json"
 INTERPOLATIONS: dict[int, Literal["bilinear", "bicubic"]] = {2: "bilinear", 3: "bicubic"}  # as Pillow numbers them
@@ -47,14 +47,9 @@ class BlipVisionModel(transformers.BlipVisionModel):  # type: ignore[misc]  # tr
 
 def read_blip(place: str) -> LoadedBlip:
     """Load the tower from a hub name, a folder or an `s3://` place. Raises: UsageError."""
-    try:
-        with storage.local_copy(place) as path:
-            if path is None and (storage.is_s3(place) or place.startswith(("/", "."))):
-                raise UsageError(f"BLIP '{place}' is not there: give a hub name, or a folder with config.json")
-            model, preprocessing = _read(str(path or place), place)
-            here = path is not None
-    except ItemError as error:
-        raise refused(f"BLIP '{place}' cannot be read", error) from error
+    with files_or_hub(place, "BLIP") as path:
+        model, preprocessing = _read(str(path or place), place)
+        here = path is not None
     return LoadedBlip(None if here else place, storage.canonical(place) if here else None, model, preprocessing)
 
 

@@ -5,9 +5,7 @@ The folder layout is open_clip's own for hubs: `open_clip_config.json`, `open_cl
 
 import difflib
 import json
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +17,8 @@ from safetensors.torch import save_file
 
 from clipsum import storage
 from clipsum.config import Preprocessing
-from clipsum.encoders.base import PLAIN_SUFFIXES
-from clipsum.encoders.hub import LOADING, not_loaded, untold
-from clipsum.errors import ItemError, UsageError, one_of, refused
+from clipsum.encoders.hub import LOADING, copy_plain, local_files, not_loaded, untold
+from clipsum.errors import UsageError, one_of
 
 CONFIG_FILE = "open_clip_config.json"
 WEIGHTS_FILE = "open_clip_model.safetensors"
@@ -52,7 +49,7 @@ def read_clip(name: str, pretrained: str | None) -> LoadedClip:
     if pretrained in tags:
         quick = bool(get_pretrained_cfg(name, pretrained).get("quick_gelu", False))
         return _build(name, pretrained, tag=pretrained, weights=None, quick_gelu=quick)
-    with _local(pretrained) as path:
+    with local_files(pretrained, "CLIP weights") as path:
         if path is None and "/" in pretrained:
             raise UsageError(f"CLIP weights '{pretrained}' are not there: {_ADVICE}")
         if path is None:
@@ -89,12 +86,9 @@ def write_clip(
 
 def copy_clip(name: str, pretrained: str | None, folder: Path) -> None:
     """Write what `read_clip` reads to `folder` in hub layout: a folder of that layout file by file, else made anew."""
-    with _local(pretrained or name) as path:
+    with local_files(pretrained or name, "CLIP weights") as path:
         if path is not None and (path / CONFIG_FILE).is_file() and (path / WEIGHTS_FILE).is_file():
-            folder.mkdir(parents=True, exist_ok=True)
-            for file in sorted(path.iterdir()):
-                if file.suffix in PLAIN_SUFFIXES:
-                    shutil.copyfile(file, folder / file.name)
+            copy_plain(path, folder)
             return
     loaded = read_clip(name, pretrained)
     write_clip(folder, loaded.model, loaded.model_cfg, loaded.preprocessing, loaded.tokenizer)
@@ -158,13 +152,3 @@ def _weights_file(path: Path) -> Path:
     if len(found) != 1:
         raise UsageError(f"'{path}' holds {len(found)} .safetensors files and no {CONFIG_FILE}: name one file")
     return found[0]
-
-
-@contextmanager
-def _local(place: str) -> Iterator[Path | None]:
-    """A local path to a file or folder, fetched from S3 where it lies there; None where there is nothing."""
-    try:
-        with storage.local_copy(place) as path:
-            yield path
-    except ItemError as error:
-        raise refused(f"CLIP weights '{place}' cannot be read", error) from error

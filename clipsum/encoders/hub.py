@@ -1,14 +1,21 @@
-"""Why a model by name did not come, in one line: its hub is away, has no such model, or sent what does not fit."""
+"""Where the files of a published model are, and why one by name did not come, in one line.
+
+Its hub is away, has no such model, or sent what does not fit.
+"""
 
 import logging
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled, RepositoryNotFoundError
 from safetensors import SafetensorError
 
-from clipsum.errors import UsageError
+from clipsum import storage
+from clipsum.encoders.base import PLAIN_SUFFIXES
+from clipsum.errors import ItemError, UsageError, refused
 
 if "HF_HUB_VERBOSITY" not in os.environ:  # it tells of each attempt, and what comes of all of them is told here
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
@@ -16,6 +23,36 @@ LOADING = (OSError, ValueError, RuntimeError, KeyError, TypeError, AssertionErro
 """What the libraries raise where files are missing, cut short or of another model."""
 _AWAY = (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError, TimeoutError)
 _ADVICE = "name a local folder or s3:// place that holds it, or bring it into the cache (HF_HOME) where the hub is"
+
+
+@contextmanager
+def local_files(place: str, what: str) -> Iterator[Path | None]:
+    """A local path to a file or folder, fetched from S3 where it lies there; None where there is nothing.
+
+    Raises: UsageError, which says of `what` ("CLIP weights"), where the store refuses; ItemError where it fails.
+    """
+    try:
+        with storage.local_copy(place) as path:
+            yield path
+    except ItemError as error:
+        raise refused(f"{what} '{place}' cannot be read", error) from error
+
+
+@contextmanager
+def files_or_hub(place: str, what: str) -> Iterator[Path | None]:
+    """As `local_files`; None where `place` is a hub's name. Raises: UsageError too for a place with nothing in it."""
+    with local_files(place, what) as path:
+        if path is None and (storage.is_s3(place) or place.startswith(("/", "."))):
+            raise UsageError(f"{what} '{place}' is not there: give a hub name, or a folder with config.json")
+        yield path
+
+
+def copy_plain(source: Path, folder: Path) -> None:
+    """Copy the files of a model's folder that run no code when they are read."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in sorted(source.iterdir()):
+        if file.suffix in PLAIN_SUFFIXES:
+            shutil.copyfile(file, folder / file.name)
 
 
 def not_loaded(what: str, error: BaseException) -> UsageError:

@@ -5,9 +5,7 @@ The folder layout is timm's own for hubs: `config.json`, `model.safetensors`.
 
 import difflib
 import json
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,9 +18,8 @@ from timm.models import load_state_dict
 
 from clipsum import storage
 from clipsum.config import Preprocessing
-from clipsum.encoders.base import PLAIN_SUFFIXES
-from clipsum.encoders.hub import LOADING, not_loaded
-from clipsum.errors import ItemError, UsageError, one_of, refused
+from clipsum.encoders.hub import LOADING, copy_plain, local_files, not_loaded
+from clipsum.errors import UsageError, one_of
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -53,7 +50,7 @@ def read_timm(name: str, pretrained: str | None) -> LoadedTimm:
     architecture, _, tag = name.partition(".")
     if pretrained is None or _has_tag(architecture, pretrained):
         return _by_tag(architecture, pretrained or tag)
-    with _local(pretrained) as path:
+    with local_files(pretrained, "weights") as path:
         if path is None and "/" not in pretrained:
             _check_name(architecture)
             raise one_of(pretrained, _tags(architecture), f"weights of {architecture}: tag, file or folder")
@@ -101,12 +98,9 @@ def write_timm(
 
 def copy_timm(name: str, pretrained: str | None, folder: Path) -> None:
     """Write what `read_timm` reads to `folder` in hub layout: a folder of that layout file by file, else made anew."""
-    with _local(pretrained or name) as path:
+    with local_files(pretrained or name, "weights") as path:
         if path is not None and (path / CONFIG_FILE).is_file() and (path / WEIGHTS_FILE).is_file():
-            folder.mkdir(parents=True, exist_ok=True)
-            for file in sorted(path.iterdir()):
-                if file.suffix in PLAIN_SUFFIXES:
-                    shutil.copyfile(file, folder / file.name)
+            copy_plain(path, folder)
             return
     loaded = read_timm(name, pretrained)
     write_timm(folder, loaded.model, loaded.name.partition(".")[0], loaded.preprocessing)
@@ -180,12 +174,3 @@ def _check_name(architecture: str) -> None:
     if not timm.is_model(architecture):
         near = difflib.get_close_matches(architecture, timm.list_models(), n=5, cutoff=0)
         raise one_of(architecture, near, "timm model")
-
-
-@contextmanager
-def _local(place: str) -> Iterator[Path | None]:
-    try:
-        with storage.local_copy(place) as path:
-            yield path
-    except ItemError as error:
-        raise refused(f"weights '{place}' cannot be read", error) from error

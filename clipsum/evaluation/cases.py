@@ -1,7 +1,7 @@
 """One summarised video with its reference, however it came about; and summaries of videos that are embedded already."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from clipsum.datasets.embedded import Embedded
@@ -56,7 +56,6 @@ def write_cases(
     videos: Sequence[Embedded],
     summarizer: Summarizer,
     costs: Mapping[str, Mapping[str, float]] | None = None,
-    on_done: Callable[[int], None] = lambda _: None,
     marks: Mapping[str, Marks] | None = None,
     highlights: HighlightConfig | None = None,
 ) -> Iterator[Case]:
@@ -91,7 +90,6 @@ def write_cases(
                 vt_clipscore=agreement,
                 asked=moments.queries if moments else (),
             )
-        on_done(len(chunk))
 
 
 def _shot_starts(video: Embedded, moments: Moments | None, penalty: float) -> list[int] | None:

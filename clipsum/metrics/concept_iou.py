@@ -65,7 +65,7 @@ def match(summary: Sequence[int], reference: Sequence[int], tags: ArrayLike) -> 
 
 
 def best_shots(scores: ArrayLike, budget: float = BUDGET) -> list[int]:
-    """Places of the floor(budget * shots) shots of the greatest scores (shots,), one at least; of equals the earlier."""
+    """Places of the floor(budget * shots) shots of greatest scores (shots,), one at least; of equals the earlier."""
     values = np.asarray(scores, float)
     count = max(1, int(budget * len(values)))
     chosen: list[int] = np.sort(np.argsort(-values, kind="stable")[:count]).tolist()

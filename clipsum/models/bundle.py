@@ -211,7 +211,7 @@ def save_bundle(
         data = (manifest.model_dump_json(indent=2) + "\n").encode()
         storage.delete(storage.join(place, MANIFEST))
         for file in files:
-            storage.write_bytes(storage.join(place, file), (folder / file).read_bytes())
+            storage.upload(folder / file, storage.join(place, file))
         storage.write_bytes(storage.join(place, MANIFEST), data)
     return bundle_id(data)
 

@@ -5,9 +5,8 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoTokenizer, BartForConditionalGeneration
 
-from clipsum import storage
-from clipsum.encoders.hub import LOADING, not_loaded
-from clipsum.errors import ItemError, UsageError, refused
+from clipsum.encoders.hub import LOADING, files_or_hub, not_loaded
+from clipsum.errors import UsageError
 from clipsum.models.config import Generation
 
 MAX_TOKENS = 128  # of a summary, where the checkpoint sets no length of its own: the paper's
@@ -17,13 +16,8 @@ _MAY_BE_NEW = ("final_logits_bias", "lm_head.weight")  # zero, and tied to the e
 
 def read_bart(place: str) -> tuple[BartForConditionalGeneration, Any]:
     """The model in float32 on the CPU, in evaluation mode, and its tokenizer. Raises: UsageError, one line."""
-    try:
-        with storage.local_copy(place) as path:
-            if path is None and (storage.is_s3(place) or place.startswith(("/", "."))):
-                raise UsageError(f"BART '{place}' is not there: give a hub name, or a folder with config.json")
-            return _read(str(path or place), place)
-    except ItemError as error:
-        raise refused(f"BART '{place}' cannot be read", error) from error
+    with files_or_hub(place, "BART") as path:
+        return _read(str(path or place), place)
 
 
 def own_generation(bart: BartForConditionalGeneration) -> Generation:

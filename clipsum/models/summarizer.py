@@ -57,11 +57,6 @@ class ClipSum(nn.Module):
         self.fusion = FUSIONS[config.fusion](width, config.dropout)
         self.scorer = Scorer(config, config.scorer) if config.scorer else None
 
-    @classmethod
-    def from_bart(cls, config: ModelConfig, path: str) -> "ClipSum":
-        """A new model around a pretrained BART: a hub name, or a folder that stock `save_pretrained` wrote."""
-        return cls(config, BartForConditionalGeneration.from_pretrained(path))
-
     def forward(
         self,
         input_ids: Tensor,

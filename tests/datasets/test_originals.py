@@ -12,7 +12,7 @@ from tests.datasets.benchmark_files import write_summe, write_tvsum
 def test_tvsums_cells_are_followed_to_names_lengths_and_marks(tmp_path):
     place, marks = write_tvsum(tmp_path / "ydata-tvsum50.mat")
     first, second = read_tvsum(place)
-    assert (first.video_id, first.title, first.category) == ("AwmHb44_ouw", "How to AwmHb44_ouw", "VT")
+    assert first.video_id == "AwmHb44_ouw"
     assert (second.video_id, second.duration_s) == ("98MoyGZKHXc", 2.5)
     assert (second.user_scores == marks["98MoyGZKHXc"]).all()
 

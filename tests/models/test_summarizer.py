@@ -8,6 +8,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from clipsum.models.config import Generation, ModelConfig
 from clipsum.models.fusion import FUSIONS
+from clipsum.models.pretrained import read_bart
 from clipsum.models.summarizer import ClipSum
 from tests.models.tiny import PROSE, bart_tokenizer, batch_of, item, tiny_bart, tiny_config, tiny_model
 
@@ -116,7 +117,7 @@ def test_files_that_stock_save_pretrained_wrote_load_to_stocks_logits(tmp_path):
     tiny_bart(4).save_pretrained(tmp_path)
     bart_tokenizer().save_pretrained(tmp_path)
     tokenizer, stock = AutoTokenizer.from_pretrained(tmp_path), BartForConditionalGeneration.from_pretrained(tmp_path)
-    model = ClipSum.from_bart(tiny_config(fusion="residual"), str(tmp_path)).eval()
+    model = ClipSum(tiny_config(fusion="residual"), read_bart(str(tmp_path))[0]).eval()
     words = tokenizer(list(PROSE), return_tensors="pt", padding=True)
     labels = tokenizer(list(PROSE[::-1]), return_tensors="pt", padding=True).input_ids
     with torch.inference_mode():
