@@ -30,13 +30,13 @@ from ray_jobs.bench_empty import empty_graph
 from ray_jobs.cluster import connected
 from ray_jobs.item import StageItem
 from ray_jobs.pools import Machine
-from ray_jobs.serve_app import build, stage_settings
-from ray_jobs.serve_census import work_of
-from ray_jobs.serve_config import Replicas, ServeConfig
-from ray_jobs.serve_models import Asker as Nobody
-from ray_jobs.serve_models import Models
-from ray_jobs.serve_proxy import start
-from ray_jobs.serve_running import refuse_running
+from ray_jobs.serving.app import build, stage_settings
+from ray_jobs.serving.census import work_of
+from ray_jobs.serving.config import Replicas, ServeConfig
+from ray_jobs.serving.models import Asker as Nobody
+from ray_jobs.serving.models import Models
+from ray_jobs.serving.proxy import start
+from ray_jobs.serving.running import refuse_running
 from ray_jobs.stages import Decode
 
 VIDEOS, SINGLE, CALLERS, EACH = 8, 12, 16, 3

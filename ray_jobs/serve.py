@@ -28,11 +28,11 @@ def serve(
 ) -> int:
     """Summarise by request: POST /v1/summaries, and a page at /."""
     from ray_jobs.cluster import connected, local_of
-    from ray_jobs.serve_app import build
-    from ray_jobs.serve_config import ServeConfig
-    from ray_jobs.serve_places import local_places, located
-    from ray_jobs.serve_proxy import environment, start
-    from ray_jobs.serve_running import refuse_running, running
+    from ray_jobs.serving.app import build
+    from ray_jobs.serving.config import ServeConfig
+    from ray_jobs.serving.places import local_places, located
+    from ray_jobs.serving.proxy import environment, start
+    from ray_jobs.serving.running import refuse_running, running
 
     named = [] if bundle == DEFAULT_BUNDLE else [f"bundle={bundle}"]
     loaded = located(load(ServeConfig, config, [*named, f"host={host}", *(settings or [])]))

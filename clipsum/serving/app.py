@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 from fastapi import Depends, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
@@ -33,7 +33,6 @@ from clipsum.serving.sources import Sources
 from clipsum.serving.videos import Video
 from clipsum.serving.waiting import Lookups, looked_up
 
-KEYED = [Depends(said.KEY)]
 Result = TypeVar("Result")
 Tell = Callable[[str, dict[str, Any]], None]
 """Is told what has been reached: an event's name and its data."""
@@ -105,9 +104,8 @@ def _add_service(app: FastAPI, service: Service) -> None:
         await service.check()
         return {"status": "ok"}
 
-    @app.get("/v1/bundle", summary="The model card of what is served", responses=said.CARD, dependencies=KEYED)
-    async def bundle(request: Request) -> BundleCard:
-        _admit(service, request, "summarize")
+    @app.get("/v1/bundle", summary="The model card of what is served", responses=said.CARD)
+    async def bundle(_: Annotated[str, _keyed(service, "summarize")]) -> BundleCard:
         return await service.card()
 
     @app.put(
@@ -115,10 +113,8 @@ def _add_service(app: FastAPI, service: Service) -> None:
         summary="Serve another bundle; for keys with the scope admin",
         responses=said.MOVE,
         openapi_extra=said.MOVE_BODY,
-        dependencies=KEYED,
     )
-    async def move(request: Request) -> BundleCard:
-        _admit(service, request, "admin")
+    async def move(request: Request, _: Annotated[str, _keyed(service, "admin")]) -> BundleCard:
         return await service.move((await _in_time(service, read_json(request, BundleMove))).bundle)
 
 
@@ -144,11 +140,9 @@ def _add_summaries(app: FastAPI, service: Service) -> None:
         response_model=SummaryRow,
         responses=said.SUMMARY,
         openapi_extra=said.SUMMARY_BODY,
-        dependencies=KEYED,
     )
-    async def summaries(request: Request) -> Response:
-        look = partial(lookups.look, _admit(service, request, "summarize"))
-        deadline = Deadline(service.deadline_s)
+    async def summaries(request: Request, caller: Annotated[str, _keyed(service, "summarize")]) -> Response:
+        deadline, look = Deadline(service.deadline_s), partial(lookups.look, caller)
         async with AsyncExitStack() as held:
             held.enter_context(service.admission.enter(deadline))
             async with asyncio.timeout(deadline.left_s):
@@ -167,10 +161,8 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
         summary="Summarise a video when there is room",
         responses=said.SUBMIT,
         openapi_extra=said.JOB_BODY,
-        dependencies=KEYED,
     )
-    async def submit(request: Request) -> JobAccepted:
-        owner = _admit(service, request, "jobs")
+    async def submit(request: Request, owner: Annotated[str, _keyed(service, "jobs")]) -> JobAccepted:
         asked = await _in_time(service, read_json(request, JobRequest))
         service.check_job(asked)
         job = await looked_up(lambda: service.jobs.submit(asked.model_dump(), owner), of_jobs=True)
@@ -181,10 +173,9 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
         summary="How far a job is, and its result",
         responses=said.JOB,
         openapi_extra=said.JOB_ID,
-        dependencies=KEYED,
     )
-    async def status(request: Request) -> JobStatus:
-        owner, job_id = _admit(service, request, "jobs"), request.path_params["job_id"]
+    async def status(request: Request, owner: Annotated[str, _keyed(service, "jobs")]) -> JobStatus:
+        job_id = request.path_params["job_id"]
         found = await looked_up(lambda: service.jobs.read(job_id, owner), of_jobs=True)
         if found is None:
             raise RefusedError(404, "not_found", "there is no such job")
@@ -197,8 +188,13 @@ async def _in_time(service: Service, reading: Awaitable[Result]) -> Result:
         return await reading
 
 
-def _admit(service: Service, request: Request, scope: Scope) -> str:
-    return service.keys.admit(request.headers.get("authorization"), scope)
+def _keyed(service: Service, scope: Scope) -> Any:
+    """What a route asks for to be for keys with `scope`: the name of the caller's. Nothing is read before."""
+
+    async def admit(request: Request, _: Annotated[Any, Depends(said.KEY)]) -> str:
+        return service.keys.admit(request.headers.get("authorization"), scope)
+
+    return Depends(admit)
 
 
 async def _not_of_ours(_: Request, error: Exception) -> Response:

@@ -11,7 +11,7 @@ import ray
 
 from clipsum.config import Sampling
 from clipsum.datasets.kitchen.corpus import write_split
-from ray_jobs.serve_proxy import environment
+from ray_jobs.serving.proxy import environment
 from tests.models.tiny import write_bundle
 from tests.ray_jobs.here import jobs_run_here
 

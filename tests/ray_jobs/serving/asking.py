@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import requests
 
-from ray_jobs.serve_config import ServeConfig
+from ray_jobs.serving.config import ServeConfig
 
 PATIENCE_S = 60
 

@@ -16,9 +16,9 @@ from clipsum.config import Sampling
 from clipsum.models.config import ScorerConfig
 from clipsum.serving.keys import new_key, toml_of
 from clipsum.storage.s3_client import client
-from ray_jobs import serve_app
-from ray_jobs.serve_config import ServeConfig, options
-from ray_jobs.serve_proxy import start
+from ray_jobs.serving import app as serve_app
+from ray_jobs.serving.config import ServeConfig, options
+from ray_jobs.serving.proxy import start
 from tests.models.tiny import tiny_model, write_bundle
 from tests.ray_jobs.conftest import UPLOAD_BYTES
 from tests.ray_jobs.serving.asking import Asking

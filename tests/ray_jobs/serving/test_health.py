@@ -12,15 +12,16 @@ from clipsum.rows import Outcome
 from clipsum.serving.limits import Deadline
 from clipsum.serving.probe import PROBE
 from clipsum.serving.refusals import RefusedError, refused_reason
-from ray_jobs import serve_health, serve_summarize
 from ray_jobs.item import StageItem
 from ray_jobs.pools import Machine
-from ray_jobs.serve_app import stage_settings
-from ray_jobs.serve_bundle import pointer_of
-from ray_jobs.serve_config import ServeConfig, options
-from ray_jobs.serve_health import Health
-from ray_jobs.serve_places import located
-from ray_jobs.serve_summarize import Writer
+from ray_jobs.serving import health as serve_health
+from ray_jobs.serving import summarize as serve_summarize
+from ray_jobs.serving.app import stage_settings
+from ray_jobs.serving.bundle import pointer_of
+from ray_jobs.serving.config import ServeConfig, options
+from ray_jobs.serving.health import Health
+from ray_jobs.serving.places import located
+from ray_jobs.serving.summarize import Writer
 from tests.loops import run
 from tests.ray_jobs.serving.asking import eventually
 

@@ -17,12 +17,12 @@ from clipsum.records import Frames, Segment, Transcript, VideoRef
 from clipsum.rows import Outcome
 from clipsum.serving.limits import Deadline
 from clipsum.serving.pointer import BundlePointer
-from ray_jobs import serve_summarize
 from ray_jobs.item import StageItem
 from ray_jobs.model_stages import FOLLOWED_FRAMES
-from ray_jobs.serve_bundle import described
-from ray_jobs.serve_models import Asker, Done, Models
-from ray_jobs.serve_summarize import Writer
+from ray_jobs.serving import summarize as serve_summarize
+from ray_jobs.serving.bundle import described
+from ray_jobs.serving.models import Asker, Done, Models
+from ray_jobs.serving.summarize import Writer
 from ray_jobs.stages import StageSettings
 from tests.loops import run
 from tests.ray_jobs.serving.asking import Asking, decoding, eventually, has_decoded

@@ -10,7 +10,7 @@ from clipsum.serving.sources import Sources
 from ray_jobs.pools import SMALL_CORES, Machine
 
 BATCH_SHARES = 64
-"""What a batch of the summarizer holds at most, in shares of positions; see `serve_models`."""
+"""What a batch of the summarizer holds at most, in shares of positions; see `models`."""
 LOOK_BACK_S = 4.0
 BESIDE = 64
 """Requests that are no work: health, cards, jobs that are asked about."""

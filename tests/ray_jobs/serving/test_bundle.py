@@ -17,17 +17,19 @@ from clipsum.serving.limits import Deadline
 from clipsum.serving.pointer import BundlePointer
 from clipsum.serving.probe import PROBE
 from clipsum.serving.refusals import RefusedError
-from ray_jobs import serve_bundle, serve_ingress, serve_summarize
 from ray_jobs.item import StageItem
 from ray_jobs.pools import Machine
-from ray_jobs.serve_app import stage_settings
-from ray_jobs.serve_bundle import Follower, pointer_of
-from ray_jobs.serve_census import Census
-from ray_jobs.serve_config import ServeConfig
-from ray_jobs.serve_ingress import Ingress, Shape
-from ray_jobs.serve_models import Done
-from ray_jobs.serve_places import located
-from ray_jobs.serve_summarize import Writer
+from ray_jobs.serving import bundle as serve_bundle
+from ray_jobs.serving import ingress as serve_ingress
+from ray_jobs.serving import summarize as serve_summarize
+from ray_jobs.serving.app import stage_settings
+from ray_jobs.serving.bundle import Follower, pointer_of
+from ray_jobs.serving.census import Census
+from ray_jobs.serving.config import ServeConfig
+from ray_jobs.serving.ingress import Ingress, Shape
+from ray_jobs.serving.models import Done
+from ray_jobs.serving.places import located
+from ray_jobs.serving.summarize import Writer
 from tests.loops import run
 from tests.models.tiny import tiny_model, write_bundle
 

@@ -6,8 +6,8 @@ import pytest
 from clipsum.records import Embeddings, Segment, Transcript, VideoRef
 from clipsum.rows import Outcome
 from ray_jobs.item import StageItem
-from ray_jobs.serve_config import BATCH_SHARES
-from ray_jobs.serve_models import LETTERS_A_TOKEN, SHARE, shares
+from ray_jobs.serving.config import BATCH_SHARES
+from ray_jobs.serving.models import LETTERS_A_TOKEN, SHARE, shares
 
 
 def item(frames: int, tokens: int) -> StageItem:

@@ -24,15 +24,15 @@ from clipsum.serving.videos import Video, named, sweep
 from clipsum.serving.waiting import looked_up
 from clipsum.serving.webhooks import send
 from clipsum.storage.guard import check_host
-from ray_jobs.serve_bundle import Follower, Served, pointer_of
-from ray_jobs.serve_census import Census, census, work_of
-from ray_jobs.serve_config import ServeConfig
-from ray_jobs.serve_graph import Graph
-from ray_jobs.serve_health import Health
-from ray_jobs.serve_hooks import Teller
-from ray_jobs.serve_jobs import Worker
-from ray_jobs.serve_metrics import Meters
-from ray_jobs.serve_places import jobs_of, webhook_secret
+from ray_jobs.serving.bundle import Follower, Served, pointer_of
+from ray_jobs.serving.census import Census, census, work_of
+from ray_jobs.serving.config import ServeConfig
+from ray_jobs.serving.graph import Graph
+from ray_jobs.serving.health import Health
+from ray_jobs.serving.hooks import Teller
+from ray_jobs.serving.jobs import Worker
+from ray_jobs.serving.metrics import Meters
+from ray_jobs.serving.places import jobs_of, webhook_secret
 from ray_jobs.stages import StageSettings
 
 log = logging.getLogger(__name__)

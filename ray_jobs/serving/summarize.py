@@ -17,10 +17,10 @@ from clipsum.serving.pointer import BundlePointer
 from clipsum.serving.waiting import looked_up, to_its_end
 from clipsum.storage.s3_client import patience
 from ray_jobs.item import StageItem
-from ray_jobs.serve_bundle import Follower
-from ray_jobs.serve_config import BATCH_SHARES
-from ray_jobs.serve_metrics import Meters
-from ray_jobs.serve_models import Asker, Done, Models, shares
+from ray_jobs.serving.bundle import Follower
+from ray_jobs.serving.config import BATCH_SHARES
+from ray_jobs.serving.metrics import Meters
+from ray_jobs.serving.models import Asker, Done, Models, shares
 from ray_jobs.stages import StageSettings
 
 log = logging.getLogger(__name__)

@@ -8,13 +8,13 @@ from ray.serve import Application
 from clipsum.serving.keys import VARIABLE, ApiKey, KeyRing, check_bind, keys_of, read_keys
 from ray_jobs.cluster import connected
 from ray_jobs.pools import Machine
-from ray_jobs.serve_bundle import described, pointer_of
-from ray_jobs.serve_census import Census
-from ray_jobs.serve_config import ServeConfig, admitted, options, settled
-from ray_jobs.serve_decode import Decoder
-from ray_jobs.serve_ingress import Ingress, Shape
-from ray_jobs.serve_places import check_places, located
-from ray_jobs.serve_summarize import Writer
+from ray_jobs.serving.bundle import described, pointer_of
+from ray_jobs.serving.census import Census
+from ray_jobs.serving.config import ServeConfig, admitted, options, settled
+from ray_jobs.serving.decode import Decoder
+from ray_jobs.serving.ingress import Ingress, Shape
+from ray_jobs.serving.places import check_places, located
+from ray_jobs.serving.summarize import Writer
 from ray_jobs.stages import StageSettings
 
 THREADS = 4

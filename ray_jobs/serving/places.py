@@ -9,7 +9,7 @@ from clipsum.serving.jobs import JobStore
 from clipsum.serving.videos import own_folder
 from clipsum.storage import canonical, is_s3, join
 from clipsum.storage.guard import listed_hosts
-from ray_jobs.serve_config import ServeConfig
+from ray_jobs.serving.config import ServeConfig
 
 
 def located(config: ServeConfig) -> ServeConfig:

@@ -14,7 +14,7 @@ from clipsum.serving.refusals import RETRY_S, RefusedError
 from clipsum.serving.schemas import BundleCard
 from clipsum.serving.waiting import finished, looked_up
 from clipsum.storage import join
-from ray_jobs.serve_config import ServeConfig
+from ray_jobs.serving.config import ServeConfig
 from ray_jobs.stages import StageSettings
 
 POINTER = "bundle.json"

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 import uvicorn
 
-from ray_jobs import serve_connections
-from ray_jobs.serve_connections import HEAD_BYTES, Connection
+from ray_jobs.serving import connections as serve_connections
+from ray_jobs.serving.connections import HEAD_BYTES, Connection
 
 SHORT_S, WITHIN_S = 0.3, 5.0
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n"

@@ -15,10 +15,10 @@ from clipsum.serving.limits import Deadline
 from clipsum.serving.refusals import RefusedError
 from clipsum.serving.videos import Video
 from ray_jobs.item import StageItem
-from ray_jobs.serve_bundle import described
-from ray_jobs.serve_graph import Graph
-from ray_jobs.serve_models import Done
-from ray_jobs.serve_seen import Kept, held_bytes
+from ray_jobs.serving.bundle import described
+from ray_jobs.serving.graph import Graph
+from ray_jobs.serving.models import Done
+from ray_jobs.serving.seen import Kept, held_bytes
 from ray_jobs.stages import StageSettings
 from tests.loops import run
 from tests.reports.report_rows import ok_row

@@ -15,10 +15,11 @@ from clipsum.serving.limits import Deadline
 from clipsum.serving.sources import Sources
 from clipsum.video import child
 from clipsum.video.worker import VideoDecoder
-from ray_jobs import serve_decode, stages
+from ray_jobs import stages
 from ray_jobs.item import StageItem
-from ray_jobs.serve_bundle import described
-from ray_jobs.serve_decode import PROBE, Decoder
+from ray_jobs.serving import decode as serve_decode
+from ray_jobs.serving.bundle import described
+from ray_jobs.serving.decode import PROBE, Decoder
 from ray_jobs.stages import Decode, StageSettings
 from tests.loops import run
 

@@ -13,7 +13,7 @@ from clipsum.rows import Outcome
 from clipsum.serving.probe import PROBE
 from ray_jobs.item import StageItem
 from ray_jobs.model_stages import Encode, Summarize
-from ray_jobs.serve_config import BATCH_SHARES
+from ray_jobs.serving.config import BATCH_SHARES
 from ray_jobs.stages import StageSettings
 
 SHARE = 64

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clipsum.serving.refusals import RefusedError, refused_reason
 from clipsum.serving.shield import Answer, Body
-from ray_jobs.serve_config import ServeConfig
+from ray_jobs.serving.config import ServeConfig
 
 CALLBACK, MOST_BYTES = "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "CLIPSUM_UPLOAD_BYTES"
 PASSED = frozenset({"host", "origin", "authorization", "content-type", "content-length", "accept"})
@@ -43,7 +43,7 @@ def start(host: str, port: int, deadline_s: float) -> None:
 
 def middlewares() -> list[Middleware]:
     """What surrounds every request in a proxy, which calls this before it listens."""
-    from ray_jobs.serve_connections import bound
+    from ray_jobs.serving.connections import bound
 
     bound()
     return [Middleware(Proxied, upload_bytes=int(os.environ.get(MOST_BYTES) or environment()[MOST_BYTES]))]

@@ -15,8 +15,8 @@ from clipsum.serving.jobs import JobStore
 from clipsum.serving.leases import LeaseLostError
 from clipsum.serving.refusals import RefusedError, refused_reason
 from clipsum.serving.webhooks import IDEMPOTENCY, SIGNATURE, is_signed
-from ray_jobs.serve_hooks import Teller
-from ray_jobs.serve_jobs import Worker
+from ray_jobs.serving.hooks import Teller
+from ray_jobs.serving.jobs import Worker
 from tests.loops import run
 from tests.reports.report_rows import ok_row
 

@@ -12,10 +12,10 @@ from clipsum.serving.limits import Deadline
 from clipsum.serving.refusals import RefusedError, refused_reason
 from clipsum.serving.videos import UPLOADED, Video
 from ray_jobs.item import StageItem
-from ray_jobs.serve_handles import losses_told, result_of
-from ray_jobs.serve_metrics import Meters
-from ray_jobs.serve_models import Done
-from ray_jobs.serve_seen import Kept, again, held_bytes
+from ray_jobs.serving.handles import losses_told, result_of
+from ray_jobs.serving.metrics import Meters
+from ray_jobs.serving.models import Done
+from ray_jobs.serving.seen import Kept, again, held_bytes
 from ray_jobs.stages import StageSettings
 
 DIED: Reason = "worker_died"

@@ -11,10 +11,10 @@ from ray.serve.schema import ServeDeploySchema
 
 from clipsum.errors import UsageError
 from clipsum.serving.keys import VARIABLE
-from ray_jobs import serve_app
 from ray_jobs.cli import run
 from ray_jobs.pools import Machine
-from ray_jobs.serve_config import ServeConfig, admitted, options
+from ray_jobs.serving import app as serve_app
+from ray_jobs.serving.config import ServeConfig, admitted, options
 
 FILE = Path(__file__).parents[3] / "cluster" / "serve.yaml"
 MACHINES = [Machine(2), Machine(16, 1), Machine(96, 8, 12)]

@@ -12,10 +12,10 @@ from clipsum.errors import UsageError
 from clipsum.serving.keys import VARIABLE, hash_of, new_key, toml_of
 from ray_jobs.cli import run
 from ray_jobs.cluster import local_of
-from ray_jobs.serve_app import keys_for
-from ray_jobs.serve_config import ServeConfig
-from ray_jobs.serve_places import check_places, jobs_of, local_places, located
-from ray_jobs.serve_running import refuse_running
+from ray_jobs.serving.app import keys_for
+from ray_jobs.serving.config import ServeConfig
+from ray_jobs.serving.places import check_places, jobs_of, local_places, located
+from ray_jobs.serving.running import refuse_running
 
 
 def test_a_relative_path_is_one_of_the_callers_folder(tmp_path: Path, bundle: str, monkeypatch):

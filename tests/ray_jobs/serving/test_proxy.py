@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from ray_jobs.serve_proxy import Proxied
+from ray_jobs.serving.proxy import Proxied
 from tests.loops import run
 
 POST = {"type": "http", "method": "POST", "path": "/v1/summaries"}
