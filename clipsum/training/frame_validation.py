@@ -50,23 +50,26 @@ class FrameValidator:
 
         `frame_loss`: the scorer's own, mean over the videos that it can be taken of. `query_f1`: 100 x the share of the
         frames that answer a query which are among as many of the highest score, mean over queries with an answer.
-        Where videos have queries, some with an answer and some without: `match_threshold`, the best score of a frame at
-        which a query counts as answered, and `match`, 100 x the balanced accuracy that it has on these same queries.
-        All workers call, with equal models in evaluation mode.
+        Where videos have queries with an answer: `match_threshold`, the best score of a frame at which a query counts
+        as answered, and `match`, 100 x the balanced accuracy that it has on these same queries. What is not answered
+        are queries without a segment; where no video has such a one, each borrows those of another video, if nobody
+        asked the same of it. All workers call, with equal models in evaluation mode.
         """
         places = [place for place, video in enumerate(self.videos) if self._is_scored(video)]
+        lender_of = self._lenders(places)
         agreed: list[float] = []
         losses: list[float] = []
         asked: list[_Tried] = []
         mine = places[self.group.rank :: self.group.size]
         for start in range(0, len(mine), self.batch_size):
-            items = [self.reader.item(self.videos[place]) for place in mine[start : start + self.batch_size]]
+            chunk = mine[start : start + self.batch_size]
+            items = [self.reader.item(self.videos[place]) for place in chunk]
             general = [item for item in items if self.loss.mode == "unsupervised" or item.marks is not None]
             scores, own = self._scores(model, general)
             pairs = zip(scores, general, strict=True)
             agreed += [tau(row, item.marks) for row, item in pairs if item.marks is not None]
             losses += own
-            asked += self._asked(model, items)
+            asked += self._asked(model, items, [lender_of.get(place) for place in chunk])
         tried = _all(self.group, asked)
         return {
             **_mean(TAU, _all(self.group, agreed), 100),
@@ -80,9 +83,26 @@ class FrameValidator:
         known = marks is not None and (marks.importance is not None or bool(marks.queries))
         return (known or self.loss.mode == "unsupervised") and len(video.embeddings.vectors) > 0
 
-    def _asked(self, model: ClipSum, items: Sequence[Item]) -> list["_Tried"]:
-        """What came of each query of each item."""
+    def _lenders(self, places: Sequence[int]) -> dict[int, int]:
+        """Of which other video each that has queries borrows some; of none where some query is known to be unanswered.
+
+        A borrowed query may be answered here too, unknown to all; then the threshold is a little too high.
+        """
+        known = [self.marks.get(self.videos[place].video_id, Marks()).queries for place in places]
+        having = [place for place, queries in zip(places, known, strict=True) if queries]
+        if len(having) < 2 or any(not query.segments for queries in known for query in queries):
+            return {}
+        return dict(zip(having, [*having[1:], having[0]], strict=True))
+
+    def _asked(self, model: ClipSum, items: Sequence[Item], lenders: Sequence[int | None]) -> list["_Tried"]:
+        """What came of each query of each item, and of each that it borrows."""
         pairs = [(item, *query) for item in items for query in item.queries]
+        for item, lender in zip(items, lenders, strict=True):
+            if lender is not None and item.vectors is not None:
+                nowhere = np.zeros(len(item.vectors), np.float32)
+                own = [guide.vectors for guide, _ in item.queries]
+                lent = (guide for guide, _ in self.reader.item(self.videos[lender]).queries)
+                pairs += [(item, g, nowhere) for g in lent if not any(np.array_equal(g.vectors, o) for o in own)]
         asked = [(replace(item, guide=guide, marks=where), where > 0) for item, guide, where in pairs]
         found: list[_Tried] = []
         for start in range(0, len(asked), self.batch_size):

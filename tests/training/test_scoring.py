@@ -178,6 +178,20 @@ def test_the_threshold_of_matched_is_that_of_the_validation_queries_and_travels_
     assert scorer.model_copy(update={"match_threshold": None, "origins": None}) == SCORER
 
 
+@pytest.mark.parametrize(("asks_alike", "is_calibrated"), [(False, True), (True, False)])
+def test_where_every_query_is_answered_those_of_other_videos_stand_for_what_is_not(base, asks_alike, is_calibrated):
+    data = _data(base)
+    asked = ["cut the onion", "boil water", "serve it hot", "peel two carrots"]
+    marks = {
+        video.video_id: Marks(queries=(AskedQuery(asked[0] if asks_alike else query, ((0.0, 6.0),)),))
+        for video, query in zip(data.validation, asked, strict=True)
+    }
+    config = changed(APART, max_steps=1, validation={"every_epochs": None, "every_steps": 1, "metric": "query_f1"})
+    run = trainer(base, config, replace(data, marks=data.marks | marks))
+    (validated,) = (report for report in run.run() if isinstance(report, ValidationReport))
+    assert ("match_threshold" in validated.metrics) is is_calibrated
+
+
 @pytest.mark.parametrize("name", ["highlights", "clip-it", "clip-it-unsupervised", "videoxum-tt", "videoxum-tt-ca-la"])
 def test_each_named_recipe_of_frame_scores_trains_a_step(base, name):
     words = [f"model.generation.{key}={value}" for key, value in SMALL.items()]
