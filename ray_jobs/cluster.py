@@ -15,6 +15,7 @@ import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError, UserCodeException
 
 from clipsum.errors import RunError, UsageError
+from ray_jobs.interrupts import end_as_interrupted
 from ray_jobs.pools import Machine
 
 KNOCK_S = 10.0
@@ -66,6 +67,7 @@ def _connected(address: str | None, local_path: str | None) -> Iterator[Machine]
         _knock(str(given))
         with _silent_stderr():
             ray.init(address=given, logging_level=logging.ERROR, log_to_driver=False)
+        end_as_interrupted()
     except (OSError, ValueError, RuntimeError, RayError) as error:
         raise UsageError(
             f"no Ray cluster answers at '{given}' ({_first_line(error)}): name one with --address, or none, and give "
@@ -117,6 +119,7 @@ def _start(folder: str, num_cpus: int | None = None) -> None:
             )
     except Exception as error:  # that very class is what Ray raises on a machine that is too busy to start it in time
         raise RunError(f"Ray does not start on this machine: {_first_line(error)}") from error
+    end_as_interrupted()
 
 
 @contextmanager

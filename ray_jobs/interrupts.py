@@ -46,3 +46,19 @@ def interrupts_held() -> Iterator[None]:
         yield
     if presses.count:
         raise KeyboardInterrupt
+
+
+def end_as_interrupted() -> None:
+    """From now on SIGTERM, by which schedulers and `ray job stop` end a job, does what Ctrl-C does.
+
+    Ray's own handler, which `ray.init` puts in place, leaves by an exception that ends the books as an error, and the
+    process by an abort in C++.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # what a shell starts in the background ignores Ctrl-C
+        raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)

@@ -135,14 +135,14 @@ def test_a_missing_or_altered_file_is_refused_by_name(folder, name):
 
 
 def test_a_bundle_that_was_written_over_half_way_is_no_bundle(folder, tmp_path, monkeypatch):
-    write = bundles.storage.write_bytes
+    upload = bundles.storage.upload
 
-    def fail_at_the_model(uri, data):
+    def fail_at_the_model(path, uri):
         if uri.endswith("model.safetensors"):
             raise ItemError("storage_error", "open", "disk full")
-        write(uri, data)
+        upload(path, uri)
 
-    monkeypatch.setattr(bundles.storage, "write_bytes", fail_at_the_model)
+    monkeypatch.setattr(bundles.storage, "upload", fail_at_the_model)
     with pytest.raises(ItemError, match="disk full"):
         write_bundle(str(folder), tmp_path / "clip2", sampling=SAMPLING)
     with pytest.raises(UsageError, match=r"bundle\.json"):
