@@ -13,10 +13,10 @@ from urllib.parse import urljoin
 
 import urllib3
 
-from clipsum.errors import ItemError, Reason, UsageError
+from clipsum.errors import ItemError, UsageError
 from clipsum.storage.guard import GuardedPool, NotAllowedError, check_https, is_guarded
 from clipsum.storage.reader import CONCURRENT_REQUESTS, FIRST_BYTES, RemoteReader
-from clipsum.storage.s3_client import is_hasty
+from clipsum.storage.s3_client import BY_STATUS, is_hasty
 from clipsum.storage.uri import StoredObject, shown
 
 MAX_REDIRECTS = 5
@@ -80,22 +80,26 @@ def beside(uri: str, suffixes: Sequence[str]) -> list[str]:
 
 def write_bytes(uri: str, data: bytes) -> None:
     """Refused. Raises: UsageError."""
-    raise UsageError(f"'{shown(uri)}' can only be read: write to a local path or s3://")
+    raise _read_only(uri)
 
 
 def create_bytes(uri: str, data: bytes) -> bool:
     """Refused. Raises: UsageError."""
-    raise UsageError(f"'{shown(uri)}' can only be read: write to a local path or s3://")
+    raise _read_only(uri)
 
 
 def upload(path: Path, uri: str) -> None:
     """Refused. Raises: UsageError."""
-    raise UsageError(f"'{shown(uri)}' can only be read: write to a local path or s3://")
+    raise _read_only(uri)
 
 
 def delete(uri: str) -> None:
     """Refused. Raises: UsageError."""
-    raise UsageError(f"'{shown(uri)}' can only be read: nothing is deleted there")
+    raise _read_only(uri)
+
+
+def _read_only(uri: str) -> UsageError:
+    return UsageError(f"'{shown(uri)}' can only be read: write to a local path or s3://")
 
 
 def _get(uri: str, start: int, stop: int) -> tuple[bytes, int, str]:
@@ -141,8 +145,7 @@ def _read(uri: str, answer: urllib3.BaseHTTPResponse, most_bytes: int) -> tuple[
         return b"", 0, version
     if answer.status == 200:
         raise ItemError("storage_error", "open", f"{shown(uri)}: the server does not serve byte ranges")
-    by_status: dict[int, Reason] = {401: "access_denied", 403: "access_denied", 404: "not_found", 410: "not_found"}
-    reason = by_status.get(answer.status, "storage_error")
+    reason = BY_STATUS.get(answer.status, "storage_error")
     raise ItemError(reason, "open", f"{shown(uri)}: HTTP {answer.status} {answer.reason or ''}".rstrip())
 
 

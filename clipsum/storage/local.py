@@ -21,6 +21,9 @@ BY_ERROR: dict[int, Reason] = {
     errno.EACCES: "access_denied",
     errno.EPERM: "access_denied",
     errno.EROFS: "access_denied",
+    errno.ENOENT: "not_found",
+    errno.ENOTDIR: "not_found",
+    errno.EISDIR: "not_found",
     errno.ENAMETOOLONG: "not_found",
     errno.ELOOP: "not_found",
 }
@@ -263,8 +266,6 @@ def _put_in_place(path: Path) -> Iterator[Path]:
 def _asking(uri: str) -> Iterator[None]:
     try:
         yield
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise ItemError("not_found", "open", f"{uri}: {error.strerror}") from error
     except OSError as error:
         reason = BY_ERROR.get(error.errno or 0, "storage_error")
         raise ItemError(reason, "open", f"{uri}: {error.strerror or error}") from error

@@ -59,7 +59,7 @@ PASSING_CODES = (
     "RequestLimitExceeded",
     "ConditionalRequestConflict",  # somebody else writes the same object right now: who was first is not known yet
 )
-BY_STATUS: dict[int, Reason] = {401: "access_denied", 403: "access_denied", 404: "not_found"}
+BY_STATUS: dict[int, Reason] = {401: "access_denied", 403: "access_denied", 404: "not_found", 410: "not_found"}
 BY_CODE: dict[str, Reason] = {  # where the status alone says something else
     "InvalidObjectState": "storage_error",  # kept in cold storage: 403 on AWS, and no matter of rights
     "ExpiredToken": "access_denied",
