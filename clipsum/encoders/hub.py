@@ -6,6 +6,7 @@ Its hub is away, has no such model, or sent what does not fit.
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,10 @@ def local_files(place: str, what: str) -> Iterator[Path | None]:
 @contextmanager
 def files_or_hub(place: str, what: str) -> Iterator[Path | None]:
     """As `local_files`; None where `place` is a hub's name. Raises: UsageError too for a place with nothing in it."""
+    if not sys.stderr.isatty():  # transformers draws its bars into files too
+        from transformers.utils.logging import disable_progress_bar
+
+        disable_progress_bar()
     with local_files(place, what) as path:
         if path is None and (storage.is_s3(place) or place.startswith(("/", "."))):
             raise UsageError(f"{what} '{place}' is not there: give a hub name, or a folder with config.json")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from transformers import BartForConditionalGeneration
+from transformers.utils.logging import enable_progress_bar
 
 from clipsum import storage
 from clipsum.errors import UsageError
@@ -59,6 +60,13 @@ def test_its_text_summaries_are_stock_barts_in_greedy_and_in_beam_search(tmp_pat
     found = Summarizer(bundle).summarize([(None, text, 10.0) for text in _texts()])
     assert [summary.text for summary in found] == expected
     assert len(set(expected)) > 1
+
+
+def test_reading_a_bart_draws_no_bar_into_a_file(bart, capsys):
+    enable_progress_bar()
+    capsys.readouterr()
+    read_bart(bart)
+    assert capsys.readouterr().err == ""
 
 
 def test_frames_change_nothing_before_training(tmp_path, bart, clip):
