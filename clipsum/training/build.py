@@ -45,10 +45,24 @@ def build_model(config: TrainConfig, base: Bundle, visual_width: int) -> tuple[C
     trained = base.model
     model = drawn_model(config, trained.bart.config, _to_learn(base.manifest.model, config), visual_width)
     model.bart.generation_config = deepcopy(trained.bart.generation_config)
+    _check_kept(config, base.manifest.model, model.config)
     taken = _fitting(model, trained) if config.init == "base" else {}
     model.load_state_dict(taken, strict=False)
     model.record(_of_before(model, base.manifest.model, set(taken)))
     return model, _new_weights(model, set(taken), config.seed)
+
+
+def _check_kept(config: TrainConfig, base: ModelConfig, changed: ModelConfig) -> None:
+    """Refuse to change how frames and words attend in a summarizer of which only the scorer learns."""
+    objective = config.objective
+    if objective.learn_temporal or objective.lambda_text or config.init != "base":
+        return
+    for name in ("attention", "cross_attention", "attention_radius"):
+        if (now := getattr(changed, name)) != (before := getattr(base, name)):
+            raise UsageError(
+                f"objective.learn_temporal=false leaves summaries as they are, and model.{name}={now} would change "
+                f"them: the base has {before}; take --recipe scorer, or leave objective.learn_temporal at true"
+            )
 
 
 def drawn_model(config: TrainConfig, sizes: BartConfig, base: ModelConfig, visual_width: int) -> ClipSum:
@@ -61,7 +75,7 @@ def drawn_model(config: TrainConfig, sizes: BartConfig, base: ModelConfig, visua
         bart = BartForConditionalGeneration(_bart_config(config, sizes))
         return ClipSum(model_config(base, config.model, config.sees, visual_width), bart)
     except ValueError as error:
-        raise UsageError(f"model: {error}") from error
+        raise UsageError(f"model: {error}: make it fit with --set model.KEY=VALUE, or take another base") from error
 
 
 def _to_learn(base: ModelConfig, config: TrainConfig) -> ModelConfig:

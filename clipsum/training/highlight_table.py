@@ -6,10 +6,10 @@ from typing import Any
 from clipsum.training.quality_table import figure, table
 
 _SYSTEMS = {
-    "scores": "scorer alone, supervised",
-    "scores-local": "– local attention",
-    "scores-unsupervised": "– unsupervised",
-    "joint": "with the summaries, jointly",
+    "scores-local": "scorer alone, supervised, local attention",
+    "scores": "– global attention",
+    "scores-unsupervised": "– global attention, unsupervised",
+    "joint": "with the summaries, jointly, global attention",
 }
 _FLOORS = {
     "random": "random",

@@ -35,7 +35,9 @@ def with_scorer(
 ) -> Trained:
     """The model with a scorer: from `path`, where one of this recipe and these embeddings is, else trained, put there.
 
-    Every other weight stays as it is, to the bit. The scorer is not calibrated.
+    Every other weight stays as it is, to the bit, as by the recipe `scorer`. Attention is global, as the summarizer's
+    own: on validation videos a scorer with local layers over those frame states had a τ-b of .397, with local guidance
+    too .402, and this one .408. The scorer is not calibrated.
     """
     train = parts["train"]
     chosen = recipe.with_scorer("supervised", writes=False).trained_with(objective={"learn_temporal": False})

@@ -62,18 +62,19 @@ class KitchenRecipe(Config):
     ) -> "KitchenRecipe":
         """The same with a scorer that learns, beside the summaries or, unless the model `writes` any, alone.
 
-        Unsupervised it learns from no query, and answers one by the encoder's cosine.
+        It learns as the recipe `highlights` says, or `clip-it-unsupervised`: from no query then, and answers one by the
+        encoder's cosine. Sizes, rate and steps are this recipe's own, being those of a tiny model.
         Frames get less noise than for summaries alone: a moment differs from its neighbours by little.
         """
         supervised, attention = mode == "supervised", "local" if local else "global"
         origins = ("query", "transcript") if supervised else ("transcript",)
-        video = {} if supervised else {"mode": mode, "diversity": 10.0, "reconstruction": 1.0}
-        asked = 0.25 if supervised else 0.0
+        taught = named("highlights" if supervised else "clip-it-unsupervised")
+        noise = min(named("highlights").augmentation.noise, self.training.augmentation.noise)
         return self.trained_with(
             model={"attention": attention, "cross_attention": attention, "scorer": {"ffn": 256, "origins": origins}},
-            objective={"lambda_text": float(writes), "lambda_video": 1.0, "query_share": asked, "video": video},
-            augmentation={"noise": min(0.1, self.training.augmentation.noise)},
-            validation={"metric": "tau" if supervised else "frame_loss"},
+            objective=taught.objective.model_dump() | {"lambda_text": float(writes)},
+            augmentation={"noise": noise},
+            validation={"metric": taught.validation.metric},
         )
 
     def with_seed(self, seed: int) -> "KitchenRecipe":

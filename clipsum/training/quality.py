@@ -39,7 +39,7 @@ from clipsum.training.kitchen_recipe import (
     write_summaries,
 )
 from clipsum.training.loop import StepReport
-from clipsum.training.quality_conditions import CONDITIONS, OF_HIGHLIGHTS, OF_SUMMARIES
+from clipsum.training.quality_conditions import CONDITIONS, HEADLINE, OF_HIGHLIGHTS, OF_SUMMARIES
 from clipsum.training.quality_figures import figures
 from clipsum.training.quality_parts import PARTS, Part, make_parts, mismatched
 from clipsum.training.quality_table import markdown
@@ -163,7 +163,7 @@ def _tables(folder: Path, seeds: int, parts: Mapping[str, Part]) -> Iterator[str
         (folder / "quality.json").write_text(json.dumps(found, indent=2) + "\n")
         yield markdown(found) + "\n"
     rows = _rows(folder, OF_HIGHLIGHTS, seeds, some=True)
-    if any(row["condition"] == "scores" for row in rows):
+    if any(row["condition"] == HEADLINE for row in rows):
         found = highlight_figures(rows, {split: baselines(parts[split]) for split in SCORED}, videos)
         (folder / "highlights.json").write_text(json.dumps(found, indent=2) + "\n")
         yield highlights_markdown(found)

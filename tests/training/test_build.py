@@ -8,7 +8,7 @@ from clipsum.models.config import ModelConfig, ScorerConfig
 from clipsum.training.build import build_model, model_config
 from clipsum.training.config import TrainConfig
 from clipsum.training.objective import Objective
-from clipsum.training.recipes import recipe
+from clipsum.training.recipes import configure, recipe
 from tests.models.tiny import tiny_model, write_bundle
 from tests.training.runs import PLAIN, WIDTH, changed
 
@@ -124,3 +124,10 @@ def test_a_scorer_of_the_base_comes_along_uncalibrated_where_one_is_trained_and_
     model, said = build_model(learns, scoring, 24)
     assert model.config.scorer == scorer.model_copy(update={"match_threshold": None})
     assert said == "all weights are the base bundle's"
+
+
+def test_a_scorer_that_joins_a_trained_summarizer_may_not_change_how_it_attends(base):
+    model, _ = build_model(recipe("scorer"), base, WIDTH)
+    assert (model.config.attention, model.config.cross_attention) == ("global", "global")
+    with pytest.raises(UsageError, match=r"model\.attention=local would change them: the base has global"):
+        build_model(configure("scorer", None, ["model.attention=local"]), base, WIDTH)

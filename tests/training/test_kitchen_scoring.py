@@ -15,6 +15,7 @@ from clipsum.training.kitchen_recipe import KitchenRecipe, train_kitchen, write_
 from clipsum.training.kitchen_scoring import KitchenScoring, marks_of
 from clipsum.training.quality import run
 from clipsum.training.quality_parts import Part
+from clipsum.training.recipes import recipe
 from tests.training.simulated import WIDTH, corpus, directions
 
 SMALL = KitchenRecipe(width=16, heads=2, ffn=16).trained_with(
@@ -135,3 +136,12 @@ def test_a_run_of_a_scorer_keeps_the_figures_of_each_split_and_the_summaries_it_
     assert set(row["frames"]) == {"validation", "test", "ood"}
     assert len(row["frames"]["test"]["tau"]) == 6
     assert sorted(row["texts"]) == (["ood", "test", "validation"] if writes else [])
+
+
+def test_scorers_of_the_kitchen_learn_as_the_recipes_for_everybody_say():
+    for mode, name in (("supervised", "highlights"), ("unsupervised", "clip-it-unsupervised")):
+        ours, theirs = KitchenRecipe().with_scorer(mode, writes=False, local=True).training, recipe(name)
+        assert ours.objective == theirs.objective
+        assert ours.validation.metric == theirs.validation.metric
+    assert ours.augmentation.noise == recipe("highlights").augmentation.noise
+    assert ours.model.attention == ours.model.cross_attention == recipe("highlights").model.attention == "local"
