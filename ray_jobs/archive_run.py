@@ -84,7 +84,7 @@ class ArchiveRun:
         listed, todo = self._listed.videos, int(found.todo.sum())
         self._console.print(f"{counted(listed, 'video')} listed, {todo:,} to do", highlight=False)
         try:
-            ending = self._work(found, owner) if todo else self._nothing_to_do(found)
+            ending = self._work(found, owner)
         except KeyboardInterrupt:
             if self._clock.attempt.ending == "starting":
                 return EXIT_CODES["interrupted"]
@@ -141,10 +141,6 @@ class ArchiveRun:
         self._ledger.settle()
         return manifest.publish(self._listed, storage.join(self._call.output, "manifest"))
 
-    def _nothing_to_do(self, found: Found) -> Ending:
-        self._begin(found)
-        return "finished"
-
     def _local_path(self) -> str | None:
         """A path that other machines may not have, of a source, the output or the bundle.
 
@@ -156,6 +152,9 @@ class ArchiveRun:
 
     def _work(self, found: Found, owner: Owner) -> Ending:
         call, settings, todo = self._call, self._settings, found.todo
+        if not todo.any():
+            self._begin(found)
+            return "finished"
         with connected(call.address, self._local_path()) as machine:
             videos, size_px = int(todo.sum()), settings.preprocessing.size_px
             listed_bytes = self._listed.total_bytes * videos // todo.size

@@ -58,7 +58,8 @@ def end_as_interrupted() -> None:
         signal.signal(signal.SIGTERM, _interrupt)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # what a shell starts in the background ignores Ctrl-C
+def _interrupt(_number: int, frame: FrameType | None) -> None:
+    pressed = signal.getsignal(signal.SIGINT)
+    if not callable(pressed):  # what a shell starts in the background ignores Ctrl-C
         raise KeyboardInterrupt
-    signal.raise_signal(signal.SIGINT)
+    pressed(signal.SIGINT, frame)
