@@ -52,5 +52,5 @@ def opened(
         if media.source.spent:
             media = stack.enter_context(open_media(reader, limits))
             texts = subtitle_stream(media.container) if want_subtitles else None
-        timeline, packets = scanned_timeline(media, texts)
+        timeline, packets = scanned_timeline(media, limits, texts)
         yield settled(media, timeline, segments(media, texts, packets) if texts else ())

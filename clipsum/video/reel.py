@@ -30,6 +30,7 @@ from clipsum.video.timeline import cued_timeline, indexed_timeline
 ON_KEY_S = 0.25
 """A cut falls on a key frame where one lies no farther inside the piece: it is moved there, and the reel is shorter."""
 SHORTEST_S = 0.04
+STAGE = "reel"
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,17 @@ def write_reel(
 
     Players show the `title`, if there is one.
 
-    Raises: ItemError as `open_media`, and corrupt where nothing of the highlights can be decoded; not_found where there
-    are no highlights.
+    Raises: ItemError as `open_media`, and corrupt where nothing of the highlights can be decoded; not_found, of the
+    stage "reel", where there are no highlights, or none as long as a picture.
     """
     limits = limits or Limits()
-    spans = merged(highlights)
+    moments = list(highlights)
+    spans = merged(moments)
     if not spans:
-        raise ItemError("not_found", "reel", "the video has no highlights")
-    with tempfile.TemporaryDirectory(prefix="clipsum-reel-") as scratch, faults("reel"):
+        long_s = sum(each.end_s - each.start_s for each in moments)
+        why = f"its highlights last {long_s:.3f} s, less than a picture" if moments else "it has no highlights"
+        raise ItemError("not_found", STAGE, why)
+    with tempfile.TemporaryDirectory(prefix="clipsum-reel-") as scratch, faults(STAGE):
         path = Path(scratch) / "reel.mp4"
         reel = _write(uri, spans, path, limits, title)
         storage.upload(path, output)

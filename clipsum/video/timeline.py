@@ -9,8 +9,9 @@ from av.packet import Packet
 from av.stream import Stream
 from numpy.typing import NDArray
 
+from clipsum.config import Limits
 from clipsum.errors import ItemError
-from clipsum.video.container import Media, packets_of
+from clipsum.video.container import Media, check_duration, packets_of
 
 Entry = tuple[int, int, int, bool, bool]  # position, dts, size, key, discarded
 COVER_FRAMES = 3  # an index may end this many frames before the stream's stated end
@@ -111,10 +112,13 @@ def cued_timeline(media: Media) -> Timeline | None:
     return replace(timeline, duration_s=end_s, keys_only=True)
 
 
-def scanned_timeline(media: Media, aside: Stream | None = None) -> tuple[Timeline, list["Packet[Stream]"]]:
+def scanned_timeline(
+    media: Media, limits: Limits, aside: Stream | None = None
+) -> tuple[Timeline, list["Packet[Stream]"]]:
     """By reading all packets and decoding none: times and key flags, no use of positions; and the packets of `aside`.
 
-    Raises: ItemError corrupt, also where the file ends long before the end that its header states.
+    Raises: ItemError corrupt, also where the file ends long before the end that its header states; too_long as soon as
+    a frame stands past the limit.
     """
     entries: list[Entry] = []
     pts: list[int] = []
@@ -128,6 +132,7 @@ def scanned_timeline(media: Media, aside: Stream | None = None) -> tuple[Timelin
         if aside is not None and packet.stream_index == aside.index:
             kept.append(packet)
         elif packet.stream_index == media.stream.index:
+            check_duration(shown * float(media.time_base) - media.start_s, limits)
             dts = packet.dts if packet.dts is not None else shown
             entries.append((packet.pos or 0, dts, packet.size, packet.is_keyframe, packet.is_discard))
             pts.append(shown)
