@@ -365,7 +365,7 @@ def test_a_cluster_that_is_not_there_is_one_line_and_the_output_is_free_for_anot
 def test_from_s3_to_s3(done, bundle, s3, tmp_path):
     data = write_embeddings(f"{s3.uri}/emb", bundle)
     output = f"{s3.uri}/run"
-    assert run(call(data, output, bundle, settings=["checkpoint_every_steps=2"])) == 0
+    assert run(call(data, output, bundle, settings=["checkpoint_every_steps=7"])) == 0
     assert curve(output) == curve(done)
     found = load_bundle(output)
     assert found.manifest.files["model.safetensors"] == load_bundle(str(done)).manifest.files["model.safetensors"]

@@ -58,7 +58,7 @@ def test_the_same_seed_teaches_the_same_cnn_and_another_seed_another(taught, fra
 
 
 def test_it_learns_to_name_what_its_frames_show(frames):
-    longer = SMALL.model_copy(update={"steps": 200, "warmup_steps": 20, "learning_rate": 1e-2})
+    longer = SMALL.model_copy(update={"steps": 120, "warmup_steps": 12, "learning_rate": 1e-2})
     reached = named_right(train_cnn(frames, longer, log=lambda line: None), frames)
     assert list(reached) == ["action", "ingredient", "tool"]
     assert min(reached.values()) > 50  # a guess: 13 at most

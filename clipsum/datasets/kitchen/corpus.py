@@ -5,8 +5,9 @@ import json
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,11 @@ def generate_corpus(
         sizes |= dict.fromkeys(LONG if split_ood else LONG[:1], long_videos)
     total, before = sum(sizes.values()), 0
     manifests: dict[Split, Path] = {}
-    for split, count in sizes.items():
-        report = _after(on_done, before, total) if on_done else None
-        manifests[split] = write_split(Path(output) / split, split, count, seed, workers, size_px, report)
-        before += count
+    with _renderers(workers, total) as pool:
+        for split, count in sizes.items():
+            report = _after(on_done, before, total) if on_done else None
+            manifests[split] = _write_split(Path(output) / split, split, count, seed, pool, size_px, report)
+            before += count
     return manifests
 
 
@@ -78,29 +80,40 @@ def write_split(
 
     Raises: UsageError when the folder cannot be written.
     """
+    with _renderers(workers, count) as pool:
+        return _write_split(folder, split, count, seed, pool, size_px, on_done)
+
+
+def _write_split(
+    folder: Path, split: Split, count: int, seed: int, pool: Executor | None, size_px: int, on_done: Progress | None
+) -> Path:
+    """As `write_split`, by the processes of `pool`; without one, or for a single video, in this process."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"output '{folder}' cannot be written: {error.strerror}; name another folder") from error
     work = functools.partial(_write_video, split, seed, folder, size_px)
-    workers = min(workers or os.cpu_count() or 1, count)
     rows = []
-    if workers == 1:
-        for row in map(work, range(count)):
-            rows.append(row)
-            if on_done:
-                on_done(len(rows), count)
-    else:
-        # Spawned, because a fork of a process with threads (torch, Ray) can hang.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
-            for row in pool.map(work, range(count), chunksize=4):
-                rows.append(row)
-                if on_done:
-                    on_done(len(rows), count)
+    for row in map(work, range(count)) if pool is None or count == 1 else pool.map(work, range(count)):
+        rows.append(row)
+        if on_done:
+            on_done(len(rows), count)
     path = folder / MANIFEST
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
+
+
+@contextmanager
+def _renderers(workers: int | None, videos: int) -> Iterator[Executor | None]:
+    """As many processes as are worth their start, each of which draws one video at a time; None for a single one."""
+    workers = min(workers or os.cpu_count() or 1, videos)
+    if workers == 1:
+        yield None
+        return
+    # Spawned, because a fork of a process with threads (torch, Ray) can hang.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
+        yield pool
 
 
 def manifest_row(video: Video) -> dict[str, Any]:
