@@ -25,6 +25,7 @@ from ray_jobs.config import SummarizeConfig
 from ray_jobs.evaluate_sources import Found, from_embeddings, from_videos
 from ray_jobs.evaluate_table import print_evaluation
 from ray_jobs.places import EVALUATION, check_place
+from ray_jobs.train_data import STREAMED
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ def evaluate_bundle(call: EvaluateCall, console: Console) -> int:
 
 def _holds_training(data: str, bundle: Bundle, found: Found) -> bool:
     """Was the bundle trained on some of these videos, which no split tells from the others?"""
-    return data in bundle.manifest.trained_on and any(not case.split for case in found.cases)
+    place = bundle.manifest.trained_on.removesuffix(STREAMED)
+    return place.endswith(f" of {data}") and any(not case.split for case in found.cases)
 
 
 def _find(call: EvaluateCall, bundle: Bundle, console: Console) -> Found:

@@ -31,6 +31,7 @@ from ray_jobs.archive_run import ArchiveRun
 from ray_jobs.call import Call, part_rows, stage_settings
 from ray_jobs.config import SummarizeConfig
 from ray_jobs.jobs import SUMMARIZE
+from ray_jobs.memory import peak_bytes
 from ray_jobs.progress import CountLine
 
 RUN = "run"
@@ -86,7 +87,9 @@ def from_embeddings(
         "seconds": "decode (CPU) and encode as clipsum embed measured them, generate (wall) in this process",
         **_reencoding(bundle, data),
     }
-    return Found(cases, facts, lambda ids: _thumbnails_of([part.bare() for part in parted], ids), peak_memory())
+    return Found(
+        cases, facts, lambda ids: _thumbnails_of([part.bare() for part in parted], ids), peak_memory(peak_bytes())
+    )
 
 
 def from_videos(

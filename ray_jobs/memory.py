@@ -6,7 +6,8 @@ from pathlib import Path
 def peak_bytes(*children: int | None) -> int:
     """The most that this process has held resident since it started, and each of its `children`, in all.
 
-    Pages that are shared count in each. 0 on a system without /proc; a child that is gone counts nothing.
+    Pages that are shared count in each. What `resource.getrusage` gives instead may be the peak of the process that
+    started this one: Linux hands it on. 0 on a system without /proc; a child that is gone counts nothing.
     """
     return _peak("self") + sum(_peak(str(pid)) for pid in children if pid is not None)
 

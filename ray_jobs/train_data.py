@@ -21,6 +21,8 @@ from clipsum.training.trainer import Trainer
 from clipsum.training.workers import SOLO, Group
 from ray_jobs.train_config import TrainJob
 
+STREAMED = ", streamed"
+"""What ends the sentence on what a bundle was trained on, after the place of the data, where they were streamed."""
 HELD_OUT = 10
 """With `validation_split=auto` one training video in so many is validated on."""
 

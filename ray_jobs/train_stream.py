@@ -33,7 +33,7 @@ from ray_jobs.jobs import EMBED
 from ray_jobs.pools import Machine
 from ray_jobs.stream import VideoStream, left_for, list_videos, video_source
 from ray_jobs.train_config import TrainJob
-from ray_jobs.train_data import Looked, choose, held_out, marks_of, marks_place
+from ray_jobs.train_data import STREAMED, Looked, choose, held_out, marks_of, marks_place
 
 FOLDER = "validation"
 PLACES = ("uri", "transcript_uri")
@@ -95,7 +95,7 @@ class StreamSource:
         stream = VideoStream(
             source, config.batch_size, config.seed, config.shuffle, epochs, rank=group.rank, size=group.size
         )
-        trained_on = f"{self.train.num_rows:,} videos of split '{self.job.train_split}' of {self.data}, streamed"
+        trained_on = f"{self.train.num_rows:,} videos of split '{self.job.train_split}' of {self.data}{STREAMED}"
         try:
             notes = cut_references(config, base, self.train["summary"].to_pylist())
             data = TrainData(stream, self._validation(), trained_on, marks_of(self.job, self.data), notes)

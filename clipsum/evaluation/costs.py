@@ -1,7 +1,5 @@
 """What a bundle costs: its parameters, and the memory of this process at its highest."""
 
-import resource
-
 import torch
 from torch import nn
 
@@ -26,9 +24,9 @@ def count_parameters(bundle: Bundle) -> dict[str, int | None]:
     return parts | {"total": sum(known) if len(known) == len(parts) else None}
 
 
-def peak_memory() -> dict[str, int]:
-    """Bytes that this process held at most since its start, and a GPU for it where there is one."""
-    found = {"process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+def peak_memory(process_bytes: int) -> dict[str, int]:
+    """What this process held at most since its start, and, in bytes too, a GPU for it where there is one."""
+    found = {"process": process_bytes}
     if torch.cuda.is_available():
         found["gpu"] = torch.cuda.max_memory_allocated()
     return found

@@ -61,7 +61,7 @@ def chart(
         title,
         unit,
         lines,
-        y_ticks=[units.decimal(tick) for tick in reversed(ticks)],
+        y_ticks=[units.on_axis(tick) for tick in reversed(ticks)],
         x_ticks=[units.count(part * end / 4) for part in range(5)] if end >= 4 else ["0", units.count(end)],
         marks=[place(mark, low)[0] for mark in marks],
     )
@@ -89,7 +89,7 @@ def _line(label: str, points: Points, place: Place) -> Line:
         top = [place(x, max(y for _, y in each)) for x, each in zip(xs, groups, strict=True)]
         bottom = [place(x, min(y for _, y in each)) for x, each in zip(xs, groups, strict=True)]
         band = f"{_path([*top, *reversed(bottom)])}Z"
-    return Line(label, units.decimal(ordered[-1][1]), _path(middle), band, middle if len(middle) <= 30 else [])
+    return Line(label, units.on_axis(ordered[-1][1]), _path(middle), band, middle if len(middle) <= 30 else [])
 
 
 def _path(points: Points) -> str:

@@ -68,6 +68,14 @@ def decimal(value: Any, digits: int = 3) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def on_axis(value: float, digits: int = 3) -> str:
+    """As `decimal`, and in powers of ten what would be a row of zeros, such as a learning rate: 0.00002 -> `2e-5`."""
+    if value == 0 or abs(value) >= 1e-3:
+        return decimal(value, digits)
+    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(power)}"
+
+
 def percent(part: float, whole: float) -> str:
     """The share of `part` in `whole`: `5.2 %`; a dash where the whole is nothing."""
     return f"{decimal(100 * part / whole, digits=2)} %" if whole > 0 else DASH

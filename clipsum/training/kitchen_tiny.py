@@ -68,7 +68,7 @@ def main(words: Sequence[str] | None = None) -> None:
     started = time.monotonic()
     torch.set_num_threads(1)  # the sums of several threads are not the same to the bit
     try:
-        config = load(BuildConfig, given.config, given.set)
+        config = load(BuildConfig, given.config, given.set, base=BuildConfig())
         begin(given.work, config)
         make_corpus(given.work / "corpus", config)
         teach_clip(given.work, config)

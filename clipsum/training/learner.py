@@ -34,7 +34,7 @@ class Learner:
     """One worker's copy, or shards, of the model, and the state of its optimizer.
 
     `new_weights`: a line that says which weights are not the base bundle's. `diverged`: an update failed.
-    `trained_parameters`: how many numbers learn.
+    `trained_parameters`: how many numbers learn; `learning`: a line for people where not all of them do.
     """
 
     def __init__(
@@ -53,8 +53,11 @@ class Learner:
         choose_heads(self.model, config.objective)
         if config.lora.rank:
             add_lora(self.model, config.lora, config.seed)
-        learning = [*self.model.parameters(), *(self.tower.parameters() if self.tower else ())]
-        self.trained_parameters = sum(weight.numel() for weight in learning if weight.requires_grad)
+        every = [*self.model.parameters(), *(self.tower.parameters() if self.tower else ())]
+        self.trained_parameters = sum(weight.numel() for weight in every if weight.requires_grad)
+        self.learning = str(tower or "")
+        if not tower and self.trained_parameters < (all_of := sum(weight.numel() for weight in every)):
+            self.learning = f"{self.trained_parameters:,} of {all_of:,} weights learn, the others stay as they are"
         self._called = spread(self.model.to(device), config, group, self.tower)
         self._optimizer = build_optimizer(self.model, config.optimizer)
         for weights in tower_groups(self.tower, config.encoder_finetune, config.optimizer) if self.tower else ():

@@ -61,7 +61,7 @@ class Trainer:
         self._open_validators(reader, scoring_reader)
         self._origin = Origin(config, base.bundle_id, identity(data))
         self.trained_parameters = self._learner.trained_parameters
-        learning = [str(self._learner.tower)] if self._learner.tower else []
+        learning = [self._learner.learning] if self._learner.learning else []
         cut = cut_references(config, base, summaries_of(train)) if isinstance(train, Sequence) else ()
         self.notes = (self._learner.new_weights, *learning, *data.notes, *left_out, *cut)
         self._course = Course(config, self._learner, self._feed)

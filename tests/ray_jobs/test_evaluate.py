@@ -11,6 +11,7 @@ from clipsum.datasets.kitchen.recipe import make_video
 from clipsum.models.bundle import load_bundle
 from clipsum.models.config import ScorerConfig
 from ray_jobs.cli import run
+from ray_jobs.memory import peak_bytes
 from tests.datasets.embedded_folder import failed, video, write_part
 from tests.models.tiny import tiny_model, write_bundle
 
@@ -70,7 +71,7 @@ def test_costs_come_with_their_source_and_parameters_sum_up(data, bundle, tmp_pa
     model = load_bundle(bundle).model
     whole = sum(weights.numel() for weights in model.parameters())
     assert counts["total"] - counts["encoder"] == whole
-    assert record["peak_memory_bytes"]["process"] > 10**8
+    assert 10**8 < record["peak_memory_bytes"]["process"] <= peak_bytes()
 
 
 def test_the_papers_table_is_printed_in_markdown(data, bundle, tmp_path, capsys):
@@ -105,17 +106,20 @@ def test_a_manifest_without_references_is_refused_before_any_work(kitchen, bundl
     assert not (tmp_path / "out" / "run").exists()
 
 
-def test_videos_that_no_split_tells_from_those_trained_on_are_scored_with_a_word_of_it(bundle, tmp_path, capsys):
+@pytest.mark.parametrize(("taught", "said"), [("emb", True), ("emb, streamed", True), ("emb-old", False)])
+def test_videos_that_no_split_tells_from_those_trained_on_are_scored_with_a_word_of_it(
+    bundle, tmp_path, capsys, taught, said
+):
     whole = load_bundle(bundle)
     kind = Kind(whole.manifest.fingerprint, str(whole.manifest.sampling), whole.manifest.seek)
     given = {"width": whole.manifest.model.visual_width, "kind": kind, "summary": "Cut it."}
     write_part(str(tmp_path / "emb"), 0, [video(name, None, **given) for name in "ab"], kind)
     shutil.copytree(bundle, tmp_path / "trained")
     written = json.loads((tmp_path / "trained" / "bundle.json").read_text())
-    written["trained_on"] = f"1 video of split 'train' of {tmp_path / 'emb'}"
+    written["trained_on"] = f"1 video of split 'train' of {tmp_path / taught}"
     (tmp_path / "trained" / "bundle.json").write_text(json.dumps(written))
     assert _call(tmp_path / "emb", tmp_path / "eval", str(tmp_path / "trained")) == 0
-    assert "some of these videos were trained on" in capsys.readouterr().out
+    assert ("some of these videos were trained on" in capsys.readouterr().out) is said
 
 
 def test_settings_of_decoding_are_refused_where_nothing_is_decoded(data, bundle, tmp_path, capsys):

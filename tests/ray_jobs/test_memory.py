@@ -18,3 +18,13 @@ def test_a_childs_memory_counts_while_it_lives_and_one_that_is_gone_counts_nothi
         assert peak_bytes(child.pid, None) - peak_bytes() > 80_000_000
         child.communicate(b"\n")
     assert peak_bytes(child.pid) == pytest.approx(peak_bytes(), rel=0.05)
+
+
+def test_a_process_does_not_count_what_the_one_that_started_it_held():
+    held = bytearray(200_000_000)
+    said = subprocess.run(
+        [sys.executable, "-c", "from ray_jobs.memory import peak_bytes; print(peak_bytes())"],
+        capture_output=True,
+        check=True,
+    )
+    assert int(said.stdout) < 100_000_000 < len(held)

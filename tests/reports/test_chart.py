@@ -45,3 +45,10 @@ def test_many_points_become_means_with_a_band_from_lowest_to_highest():
 def test_values_that_are_not_finite_are_left_out_and_nothing_is_no_chart():
     assert len(points_of(chart("", "", {"": [(0, 1), (1, math.nan), (2, 2), (3, math.inf)]}, 3).lines[0].path)) == 2
     assert chart("", "", {"a": [(0, math.nan)], "b": []}, 3) is None
+
+
+def test_small_values_such_as_learning_rates_are_told_in_powers_of_ten():
+    made = chart("Learning rate", "", {"rate": [(1, 2.5e-7), (3, 7.46e-7)]}, 3, floor=True)
+    assert made.y_ticks == ["8e-7", "6e-7", "4e-7", "2e-7", "0"]
+    assert made.lines[0].value == "7.46e-7"
+    assert chart("Loss", "", {"loss": [(1, 0.25), (3, 0.5)]}, 3, floor=True).y_ticks[0] == "0.6"

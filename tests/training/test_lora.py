@@ -14,6 +14,7 @@ def test_adapters_leave_barts_own_weights_alone_and_learn_with_what_is_new(base)
     run = trainer(base, ADAPTED)
     _ = list(run.run())
     model = run._learner.model
+    assert run.notes[1].startswith(f"{run.trained_parameters:,} of ")
     trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
     assert all(".lora_" in name for name in trained if name.startswith("bart."))
     assert {"fusion.merge.weight", "project.weight"} <= trained
