@@ -1,7 +1,9 @@
 """What a person sees while a job runs, and the table at its end. On a terminal a live line, elsewhere plain lines."""
 
+import threading
 import time
 from collections.abc import Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -12,6 +14,8 @@ from rich.table import Table
 from clipsum.reports.units import counted, share_read, size, span
 
 PLAIN_EVERY_S = 10.0
+QUIET_S = 60.0
+QUIET = "No result yet: large videos take this long, or the cluster has no room for the actors (`ray status` tells)"
 
 
 class ProgressLine:
@@ -38,18 +42,23 @@ class ProgressLine:
             transient=True,
         )
         self._task = self._live.add_task("Starting", total=total, completed=done, words="")
+        self._quiet = threading.Timer(QUIET_S, partial(console.print, QUIET, highlight=False))
+        self._quiet.daemon = True
 
     def __enter__(self) -> "ProgressLine":
         self._live.start()
+        self._quiet.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._quiet.cancel()
         self._live.stop()
 
     def update(self, videos: int, failed: int, video_s: float) -> None:
         """Add `videos` just done, `failed` of them in vain, the rest `video_s` seconds long."""
+        self._quiet.cancel()
         self._done, self._failed = self._done + videos, self._failed + failed
         self._new, self._video_s = self._new + videos, self._video_s + video_s
         if not self._first_at:
