@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from clipsum import storage
 from clipsum.config import Preprocessing
-from clipsum.encoders.hub import LOADING, copy_plain, local_files, not_loaded, untold
+from clipsum.encoders.hub import LOADING, copy_if_whole, local_files, not_loaded, untold
 from clipsum.errors import UsageError, one_of
 
 CONFIG_FILE = "open_clip_config.json"
@@ -86,12 +86,9 @@ def write_clip(
 
 def copy_clip(name: str, pretrained: str | None, folder: Path) -> None:
     """Write what `read_clip` reads to `folder` in hub layout: a folder of that layout file by file, else made anew."""
-    with local_files(pretrained or name, "CLIP weights") as path:
-        if path is not None and (path / CONFIG_FILE).is_file() and (path / WEIGHTS_FILE).is_file():
-            copy_plain(path, folder)
-            return
-    loaded = read_clip(name, pretrained)
-    write_clip(folder, loaded.model, loaded.model_cfg, loaded.preprocessing, loaded.tokenizer)
+    if not copy_if_whole(pretrained or name, "CLIP weights", (CONFIG_FILE, WEIGHTS_FILE), folder):
+        loaded = read_clip(name, pretrained)
+        write_clip(folder, loaded.model, loaded.model_cfg, loaded.preprocessing, loaded.tokenizer)
 
 
 def _build(

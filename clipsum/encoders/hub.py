@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,12 +52,19 @@ def files_or_hub(place: str, what: str) -> Iterator[Path | None]:
         yield path
 
 
-def copy_plain(source: Path, folder: Path) -> None:
-    """Copy the files of a model's folder that run no code when they are read."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in sorted(source.iterdir()):
-        if file.suffix in PLAIN_SUFFIXES:
-            shutil.copyfile(file, folder / file.name)
+def copy_if_whole(place: str, what: str, needed: Iterable[str], folder: Path) -> bool:
+    """Copy a model's folder in hub layout, without files that could run code; False where it lacks what is `needed`.
+
+    Raises: as `local_files`.
+    """
+    with local_files(place, what) as path:
+        if path is None or not all((path / name).is_file() for name in needed):
+            return False
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in sorted(path.iterdir()):
+            if file.suffix in PLAIN_SUFFIXES:
+                shutil.copyfile(file, folder / file.name)
+        return True
 
 
 def not_loaded(what: str, error: BaseException) -> UsageError:

@@ -18,7 +18,7 @@ from timm.models import load_state_dict
 
 from clipsum import storage
 from clipsum.config import Preprocessing
-from clipsum.encoders.hub import LOADING, copy_plain, local_files, not_loaded
+from clipsum.encoders.hub import LOADING, copy_if_whole, local_files, not_loaded
 from clipsum.errors import UsageError, one_of
 
 CONFIG_FILE = "config.json"
@@ -98,12 +98,9 @@ def write_timm(
 
 def copy_timm(name: str, pretrained: str | None, folder: Path) -> None:
     """Write what `read_timm` reads to `folder` in hub layout: a folder of that layout file by file, else made anew."""
-    with local_files(pretrained or name, "weights") as path:
-        if path is not None and (path / CONFIG_FILE).is_file() and (path / WEIGHTS_FILE).is_file():
-            copy_plain(path, folder)
-            return
-    loaded = read_timm(name, pretrained)
-    write_timm(folder, loaded.model, loaded.name.partition(".")[0], loaded.preprocessing)
+    if not copy_if_whole(pretrained or name, "weights", (CONFIG_FILE, WEIGHTS_FILE), folder):
+        loaded = read_timm(name, pretrained)
+        write_timm(folder, loaded.model, loaded.name.partition(".")[0], loaded.preprocessing)
 
 
 def _by_tag(architecture: str, tag: str) -> LoadedTimm:
