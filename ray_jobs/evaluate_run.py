@@ -87,8 +87,16 @@ def _find(call: EvaluateCall, bundle: Bundle, console: Console) -> Found:
     place = call.marks or own
     marks = read_marks(place, may_be_none=call.marks is None) if place and bundle.manifest.model.scorer else {}
     if storage.suffix(call.data) in SUFFIXES:
-        whole = call.data, call.output, call.bundle, call.splits, call.config, call.address, console
-        found = from_videos(*whole, may_lack_references=bool(marks))
+        found = from_videos(
+            source=call.data,
+            output=call.output,
+            bundle=call.bundle,
+            splits=call.splits,
+            config=call.config,
+            address=call.address,
+            console=console,
+            may_lack_references=bool(marks),
+        )
         return replace(found, cases=[replace(case, marks=marks.get(case.video_id)) for case in found.cases])
     highlights = call.config.highlights
     if call.config != SummarizeConfig(highlights=highlights):
