@@ -6,6 +6,7 @@ M texts that guide the scoring of frames.
 
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -176,7 +177,7 @@ class ClipSum(nn.Module):
                 states = self.fusion(states, seen, text_mask, frame_mask, near)
             if number == len(encoder.layers) - 1 and self.config.context == "append" and bool(frame_mask.any()):
                 states, mask = torch.cat([states, seen], dim=1), torch.cat([text_mask, frame_mask], dim=1)
-                bias = create_bidirectional_mask(encoder.config, states, mask)
+                bias = _long_mask(encoder.config, states, mask)
         return states, mask
 
     def generation_settings(self, overrides: Generation) -> GenerationConfig:
@@ -186,6 +187,17 @@ class ClipSum(nn.Module):
         # The library counts the decoder start token, which is no part of the summary.
         settings.update(max_length=overrides.max_tokens + 1, max_new_tokens=None, **chosen)
         return settings
+
+
+def _long_mask(config: Any, states: Tensor, mask: Tensor) -> Tensor | None:
+    """The attention mask of states (B, S, D) by `mask` (B, S): (B, 1, 1, S), where the library makes (B, 1, S, S).
+
+    Of an hour at 1 fps that would be 100 MB a video; without it the kernel (`sdpa`) holds O(S), in O(S²) time.
+    """
+    if config._attn_implementation != "sdpa":
+        made: Tensor | None = create_bidirectional_mask(config, states, mask)
+        return made
+    return None if bool(mask.all()) else mask[:, None, None]
 
 
 class _BeamCache(EncoderDecoderCache):  # type: ignore[misc]

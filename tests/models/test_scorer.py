@@ -230,6 +230,17 @@ def test_scoring_a_long_video_under_local_attention_makes_no_tensor_of_frames_by
     assert larger.largest < 20_000 * 2_000
 
 
+def test_frames_that_are_appended_for_the_decoder_make_no_tensor_of_frames_by_frames_in_a_padded_batch_either():
+    model = tiny_model(attention="local", cross_attention="local", context="append")
+    batch = batch_of(_guided(4_000, 1, None), _guided(3_000, 1, None))
+    given = {name: batch[name] for name in ("input_ids", "text_mask", "frames", "positions", "frame_mask")}
+    with torch.inference_mode(), _Largest() as seen:
+        states, mask = model.encode(**given)
+    assert mask.sum(dim=1).diff().item() == -1_000
+    assert bool(states.isfinite().all())
+    assert seen.largest < 4_000 * 4_000 / 2
+
+
 def test_a_scorer_whose_heads_do_not_divide_its_width_is_refused_with_both():
     with pytest.raises(ValueError, match=r"scorer width 24 is not a multiple of scorer\.heads=7"):
         tiny_config(scorer=ScorerConfig(heads=7))
