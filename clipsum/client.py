@@ -34,6 +34,8 @@ CONNECT_S, SILENT_S = 10.0, 60.0
 """How long a connection may take, and how long it may be silent: the service says something every ten seconds."""
 SHORTEST_S, TIMED_OUT = 1.0, 504
 BACKOFF_S, MOST_BACKOFF_S = 0.5, 15.0
+NEVER_MET_S = 20.0
+"""How long a service is looked for that has not answered this client yet: its address may be wrong."""
 Told = Callable[[Progress], None]
 Result = TypeVar("Result")
 
@@ -57,8 +59,13 @@ class Client:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         timeout = httpx2.Timeout(SILENT_S, connect=CONNECT_S)
         # redirects are not followed: the key is for this address alone
-        self._http = httpx2.Client(base_url=url, headers=headers, timeout=timeout)
+        hooks = {"response": [self._meet]}
+        self._http = httpx2.Client(base_url=url, headers=headers, timeout=timeout, event_hooks=hooks)
+        self._is_met = False
         self._timeout_s, self._sleep = timeout_s, sleep
+
+    def _meet(self, _: httpx2.Response) -> None:
+        self._is_met = True
 
     def __enter__(self) -> Self:
         return self
@@ -154,7 +161,7 @@ class Client:
 
     def _insist(self, once: Callable[[], Result], deadline: Deadline, again: Callable[[ServiceError], bool]) -> Result:
         """Do it until it is done, or asking `again` is of no use, or the next time would be after the deadline."""
-        backoff_s = BACKOFF_S
+        backoff_s, first = BACKOFF_S, Deadline(NEVER_MET_S)
         while True:
             try:
                 return once()
@@ -163,7 +170,8 @@ class Client:
             except ServiceError as error:
                 failed = error
             wait_s = max(failed.retry_after_s or 0.0, backoff_s * random.uniform(0.5, 1))
-            if not again(failed) or wait_s >= deadline.left_s:
+            left_s = deadline.left_s if self._is_met or failed.reason != "unreachable" else first.left_s
+            if not again(failed) or wait_s >= min(left_s, deadline.left_s):
                 raise failed
             self._sleep(wait_s)
             backoff_s = min(2 * backoff_s, MOST_BACKOFF_S)

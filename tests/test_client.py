@@ -150,6 +150,26 @@ def test_a_service_that_is_not_there_is_looked_for_until_the_time_is_over(waits)
     assert time.monotonic() - began < 5
 
 
+def test_an_address_where_nobody_ever_answered_is_given_up_long_before_the_time_of_the_call(
+    service, waits, monkeypatch
+):
+    monkeypatch.setattr("clipsum.client.NEVER_MET_S", 0.2)
+    monkeypatch.setattr("clipsum.client.BACKOFF_S", 0.05)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        began = time.monotonic()
+        with (
+            Client(f"http://127.0.0.1:{taken.getsockname()[1]}") as client,
+            pytest.raises(ServiceError, match="answer"),
+        ):
+            client.summarize("s3://videos/a.mp4")
+        assert time.monotonic() - began < 10
+    service.answers = [ROW]
+    with Client(service.url, timeout_s=2.0) as client:
+        client.summarize("s3://videos/a.mp4")  # from now on it may restart, and is waited for
+        assert client._is_met
+
+
 def test_the_time_of_the_call_ends_an_answer_that_goes_on_for_ever(service):
     service.answers = [[("text", {"text": "a"})] * 100_000]
     with Client(service.url, timeout_s=0.3) as client, pytest.raises(ServiceError, match="timeout"):

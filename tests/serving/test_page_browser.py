@@ -20,7 +20,7 @@ QUERIES = [
         "frame_scores": [0.1, 0.9] * 10,
         "highlights": [{"start_s": 14.0, "end_s": 16.0, "score": 0.9}],
     },
-    {"query": "is there a cat?", "matched": False, "frame_scores": None, "highlights": []},
+    {"query": "is there a cat?", "matched": False, "frame_scores": [0.001, 0.005] * 10, "highlights": []},
 ]
 ROW = row_of(
     duration_s=20.0,
@@ -62,6 +62,10 @@ def test_a_file_and_a_question_give_the_player_the_summary_the_curve_and_the_cha
     assert page.locator("#chapters").inner_text().split("\n") == ["0:00", "Chop", "0:12", "Fry"]
     assert page.locator(".query q").all_inner_texts() == [query["query"] for query in QUERIES]
     assert page.locator(".query .badge").all_inner_texts() == ["not found here"]
+    answered, not_found = (
+        page.locator(".query .line").nth(n).evaluate("(line) => line.getBBox().height") for n in (0, 1)
+    )
+    assert not_found < 0.01 * answered  # what is nowhere draws no hills
     assert page.locator("video").evaluate("(v) => v.videoWidth") == 64
     assert page.evaluate("document.activeElement.id") == "result"
 

@@ -32,15 +32,16 @@ export function size(bytes) {
 /** Seconds with two significant digits. */
 export const seconds = (value) => `${Number(value.toPrecision(2))} s`;
 
-/** The curve of `scores` at `times` in seconds, over `marks` of {start_s, end_s}; any of them may be null. */
-export function timeline(times, scores, marks, duration) {
+/** The curve of `scores` at `times` in seconds, over `marks` of {start_s, end_s}; any of them may be null.
+ *  It fills the height, unless `isWhole`: then that stands for 0 to 1. */
+export function timeline(times, scores, marks, duration, isWhole = false) {
   const drawing = vector("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", class: "curve", "aria-hidden": "true" });
   const place = (time) => Math.min(Math.max(time / duration, 0), 1) * WIDTH;
   for (const { start_s, end_s } of marks ?? []) {
     const [left, right] = [Math.min(place(start_s), WIDTH - 3), place(end_s)];
     drawing.append(vector("rect", { class: "mark", x: left, y: 0, width: Math.max(right - left, 3), height: HEIGHT }));
   }
-  const points = scores?.length === times?.length ? curve(times, scores ?? [], place) : [];
+  const points = scores?.length === times?.length ? curve(times, scores ?? [], place, isWhole) : [];
   if (points.length > 1) {
     const line = `M${points.map((point) => point.join(" ")).join("L")}`;
     const [first, last] = [points[0][0], points[points.length - 1][0]];
@@ -51,13 +52,13 @@ export function timeline(times, scores, marks, duration) {
   return drawing;
 }
 
-function curve(times, scores, place) {
+function curve(times, scores, place, isWhole) {
   const pairs = scores.map((score, i) => [times[i], score]).filter(([, score]) => Number.isFinite(score));
   pairs.sort((a, b) => a[0] - b[0]);
   const group = Math.ceil(pairs.length / MAX_POINTS) || 1;
   const kept = [];
   for (let i = 0; i < pairs.length; i += group) kept.push(pairs.slice(i, i + group).reduce((a, b) => (b[1] > a[1] ? b : a)));
-  const values = kept.map(([, score]) => score);
+  const values = isWhole ? [0, 1] : kept.map(([, score]) => score);
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const height = (score) => HEIGHT - 3 - ((HEIGHT - 6) * (score - low)) / (high - low || 1);
   return kept.map(([time, score]) => [place(time).toFixed(1), height(score).toFixed(1)]);

@@ -44,7 +44,9 @@ export function answer(query, row) {
   const doubt = { false: "not found here", null: "best guess: this model cannot tell whether it is here" }[query.matched];
   if (doubt) head.append(" ", element("span", { className: "badge" }, doubt));
   const part = element("section", { className: "query" }, head);
-  if (query.frame_scores && row.duration_s) part.append(timeline(row.frame_times_s, query.frame_scores, query.highlights, row.duration_s));
+  if (query.frame_scores && row.duration_s) {
+    part.append(timeline(row.frame_times_s, query.frame_scores, query.highlights, row.duration_s, query.matched === false));
+  }
   const moments = query.highlights?.map((each) => moment(each, [])) ?? [];
   if (moments.length) part.append(element("p", { className: "moments" }, ...moments));
   byId("answers").append(part);
