@@ -110,16 +110,17 @@ def _find(call: EvaluateCall, bundle: Bundle, console: Console) -> Found:
 def _write(output: str, made: dict[str, Any], results: Sequence[SplitResult], found: Found) -> str:
     """The three files; evaluation.json comes last. Returns the page's address.
 
-    Where a split has marks alone there is no page, which is of summaries: then the address is that of the figures.
+    The page is of summaries, and of the splits that have any; where none has, the address is that of the figures.
     """
     figures, page = storage.join(output, EVALUATION), storage.join(output, "report.html")
-    has_page = all(result.cases for result in results)
-    if has_page:
-        cases = pictured.page_cases(results, found.thumbnails(pictured.shown_ids(results)))
-        storage.write_bytes(page, render_evaluation(made, cases).encode())
+    told = [result for result in results if result.cases]
+    if told:
+        cases = pictured.page_cases(told, found.thumbnails(pictured.shown_ids(told)))
+        splits = {result.split: made["splits"][result.split] for result in told}
+        storage.write_bytes(page, render_evaluation({**made, "splits": splits}, cases).encode())
     storage.write_bytes(storage.join(output, "summaries.jsonl"), "".join(record.summary_lines(results)).encode())
     storage.write_bytes(figures, (json.dumps(made, indent=2) + "\n").encode())
-    return page if has_page else figures
+    return page if told else figures
 
 
 def _bundle_facts(name: str, bundle: Bundle) -> dict[str, Any]:

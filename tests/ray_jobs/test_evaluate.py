@@ -191,3 +191,11 @@ def test_a_benchmark_of_moments_alone_needs_no_references(tmp_path, capsys):
     assert record["splits"]["test"]["figures"] == {}
     assert record["splits"]["test"]["moments"]["videos"] == record["splits"]["test"]["videos"] == 3
     assert "moments: F1, mean of people" in capsys.readouterr().out
+    assert not (tmp_path / "eval" / "report.html").exists()
+    told = video("w0", "ood", width=manifest.model.visual_width, kind=kind, summary="cut it")
+    write_part(str(tmp_path / "emb"), 1, [told], kind)
+    marks = ("--marks", str(tmp_path / "marks.jsonl"), "--set", "highlights.penalty=0.1")
+    assert _call(tmp_path / "emb", tmp_path / "mixed", str(tmp_path / "b"), *marks) == 0
+    page = (tmp_path / "mixed" / "report.html").read_text()
+    assert "out of distribution" in page
+    assert "1 video with a reference" in page
