@@ -45,7 +45,7 @@ names() {
 start() {
   local i
   if [ -n "$(names)" ]; then
-    echo "there are pids in $FOLDER already: '$0 stop' first, or set FOLDER, PORT and DASHBOARD_PORT" >&2
+    echo "there are pids in $FOLDER already: 'FOLDER=$FOLDER $0 stop' first, or set FOLDER, PORT and DASHBOARD_PORT" >&2
     exit 2
   fi
   mkdir -p "$FOLDER"
@@ -62,6 +62,7 @@ start() {
   fi
   echo "  clipsum summarize … --address 127.0.0.1:$PORT"
   echo "  ray job submit --address http://127.0.0.1:$DASHBOARD_PORT --working-dir . -- python -m ray_jobs.summarize …"
+  echo "  FOLDER=$FOLDER $0 stop"
 }
 
 wait_for() { # name: until Ray says in its log that the node is up

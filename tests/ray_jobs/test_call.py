@@ -7,7 +7,7 @@ import pytest
 
 from clipsum.config import Sampling, load
 from clipsum.errors import UsageError
-from ray_jobs.call import Call, laid_over, refuse_too_many_frames, with_pools
+from ray_jobs.call import TOY, Call, laid_over, refuse_too_many_frames, with_pools
 from ray_jobs.config import StagePool, SummarizeConfig
 from ray_jobs.jobs import SUMMARIZE
 from ray_jobs.pools import Machine, plan
@@ -74,5 +74,5 @@ def test_more_frames_than_can_be_held_are_refused_with_what_can(words, remedy):
 
 def test_the_bundled_toy_is_told_to_know_only_its_kitchen_but_where_that_is_what_it_sees():
     call = Call(SUMMARIZE, ("videos",), "out", "kitchen-tiny", SummarizeConfig())
-    assert call.notes == ["kitchen-tiny knows only a toy kitchen: real videos need a --bundle of yours"]
+    assert call.notes == [TOY]
     assert replace(call, toy_videos=True).notes == replace(call, bundle="mine/kitchen-tiny").notes == []
