@@ -96,7 +96,7 @@ def _refuse(message: str, code: int = 2) -> int:
 
 def _in_one_line(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
-    return f"{error.format_message().rstrip(".")}: see {context.command_path if context else 'clipsum'} --help"
+    return f"{error.format_message().rstrip('.')}: see {context.command_path if context else 'clipsum'} --help"
 
 
 if __name__ == "__main__":
