@@ -29,7 +29,9 @@ class Handler(BaseHTTPRequestHandler):
             self.server.cuts -= 1
             self.answer(206, b"cut", {"Content-Range": f"bytes {first}-{last}/{len(DATA)}", "Content-Length": "1000"})
             self.close_connection = True
-        elif path == "/video.mp4":
+        elif path == "/slow.mp4" and self.server.ended.wait(5):
+            self.close_connection = True
+        elif path in ("/video.mp4", "/slow.mp4"):
             body = DATA[int(first) : int(last) + 1]
             self.answer(206, body, {"Content-Range": f"bytes {first}-{last}/{len(DATA)}", "ETag": self.server.etag})
         elif path == "/empty.mp4":
@@ -86,10 +88,12 @@ def server(certificate, monkeypatch):
     serving = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     serving.socket = context.wrap_socket(serving.socket, server_side=True)
     serving.url = f"https://127.0.0.1:{serving.server_port}"
+    serving.ended = threading.Event()
     serving.etag, serving.busy, serving.cuts, serving.redirects = '"one"', 0, 0, {}
     thread = threading.Thread(target=serving.serve_forever)
     thread.start()
     yield serving
+    serving.ended.set()
     serving.shutdown()
     thread.join()
     serving.server_close()
@@ -134,8 +138,8 @@ def test_who_has_little_patience_asks_once_more_and_waits_for_seconds(server, mo
     with patience(1):
         fails("storage_error", f"{server.url}/busy.mp4")
         assert server.busy == 0
-        monkeypatch.setattr(https, "HASTY_S", urllib3.Timeout(connect=1e-9))
-        fails("storage_error", f"{server.url}/video.mp4")
+        monkeypatch.setattr(https, "HASTY_S", urllib3.Timeout(connect=5, read=0.02))
+        fails("storage_error", f"{server.url}/slow.mp4")
     assert storage.read_bytes(f"{server.url}/video.mp4") == DATA
 
 
