@@ -31,8 +31,8 @@ class Progress:
     """Where a run stands: `step` steps done, the next one is number `place` of `epoch`.
 
     `validated`: the step of the last validation; `metrics`: what it gave; `best`: the best value of the configured
-    metric, at step `best_step`, `since_best` validations ago; `stopped`: patience came to its end. `origins`: where the
-    texts were from that guided the scorer so far.
+    metric, at step `best_step`, with `best_loss`; `since_best`: how many validations brought no better value;
+    `stopped`: patience came to its end. `origins`: where the texts were from that guided the scorer so far.
     """
 
     step: int = 0
@@ -42,6 +42,7 @@ class Progress:
     metrics: dict[str, float] = field(default_factory=dict)
     best: float | None = None
     best_step: int = 0
+    best_loss: float | None = None
     since_best: int = 0
     stopped: bool = False
     origins: list[TextOrigin] = field(default_factory=list)

@@ -101,6 +101,17 @@ def is_better(metric: str, now: Mapping[str, float], best: float | None) -> bool
     return best is None or (now[metric] < best if metric in _LOWER_IS_BETTER else now[metric] > best)
 
 
+def loss_of(metrics: Mapping[str, float]) -> float | None:
+    """What a validation gave for the loss of summaries, else for that of frame scores."""
+    return metrics.get("loss", metrics.get("frame_loss"))
+
+
+def wins_tie(metric: str, now: Mapping[str, float], best: float | None, best_loss: float | None) -> bool:
+    """Whether a model is as good as the best by the metric and has the lower loss: ROUGE-2 is 0 for some time."""
+    mine = loss_of(now)
+    return now[metric] == best and mine is not None and best_loss is not None and mine < best_loss
+
+
 def tokens_of(item: Item) -> int:
     """How many tokens its summary has: the loss of the text is taken of so many."""
     return sum(label != IGNORED_LABEL for label in item.labels or ())

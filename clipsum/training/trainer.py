@@ -25,7 +25,7 @@ from clipsum.training.feed import Stream, open_feed
 from clipsum.training.frame_validation import FrameValidator, with_origins, with_threshold
 from clipsum.training.learner import Learner
 from clipsum.training.loop import StepReport, TrainingDivergedError
-from clipsum.training.objective import is_better
+from clipsum.training.objective import is_better, loss_of, wins_tie
 from clipsum.training.revision import git_revision
 from clipsum.training.scoring import Scoring
 from clipsum.training.sources import TrainData, check_data, cut_references, identity, seen, with_summaries
@@ -115,9 +115,10 @@ class Trainer:
         scored = self._validator.score(model) if self._referenced else []
         at.metrics, at.validated = means(scored) if scored else {}, at.step
         at.metrics |= self._frames.metrics(model) if self._frames else {}
-        if best := is_better(config.metric, at.metrics, at.best):
-            at.best, at.best_step = at.metrics[config.metric], at.step
-        at.since_best = 0 if best else at.since_best + 1
+        better = is_better(config.metric, at.metrics, at.best)
+        at.since_best = 0 if better else at.since_best + 1
+        if best := better or wins_tie(config.metric, at.metrics, at.best, at.best_loss):
+            at.best, at.best_step, at.best_loss = at.metrics[config.metric], at.step, loss_of(at.metrics)
         at.stopped = config.patience is not None and at.since_best >= config.patience
         samples, failures = self._samples(scored), self._feed.failures()
         return ValidationReport(at.step, at.epoch, dict(at.metrics), samples, best, at.stopped, failures)

@@ -334,6 +334,15 @@ def test_a_checkpoint_that_is_older_than_a_key_goes_on_where_the_key_has_its_def
         trainer(base, changed(summary_share=0.5)).restore(tmp_path / "checkpoint")
 
 
+def test_of_equal_scores_the_lower_loss_is_best_and_patience_goes_on_all_the_same(base, monkeypatch):
+    given = iter([{"rouge2": 0.0, "loss": 5.0}, {"rouge2": 0.0, "loss": 4.0}, {"rouge2": 0.0, "loss": 4.5}])
+    monkeypatch.setattr("clipsum.training.trainer.means", lambda scored: next(given))
+    run = trainer(base, changed(max_steps=9, validation={"every_steps": 2, "every_epochs": None, "patience": 2}))
+    _, validations = split_reports(run.run())
+    assert [report.best for report in validations] == [True, True, False]
+    assert (run.progress.best_step, run.progress.best_loss, validations[-1].stop) == (4, 4.0, True)
+
+
 def test_a_checkpoint_without_its_last_file_is_refused(base, tmp_path):
     run = trainer(base)
     _ = next(run.run())
