@@ -90,8 +90,9 @@ def load(
     values: dict[str, Any] = _read_toml(path) if path else {}
     for word in overrides:
         key, equals, text = word.partition("=")
-        if not equals:
-            raise UsageError(f"--set '{word}' has no '=': write it as key=value, e.g. --set sampling.frames=20")
+        if not equals or not key.strip():
+            lacks = "no key before its '='" if equals else "no '='"
+            raise UsageError(f"--set '{word}' has {lacks}: write it as key=value, e.g. --set sampling.frames=20")
         keys = key.strip().split(".")
         _put(values, keys, _parse(text.strip(), _types_of(cls, keys)))
     _refuse_unknown(cls, values, "")

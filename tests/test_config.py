@@ -120,6 +120,7 @@ def test_a_key_without_a_default_is_missing():
 def test_a_value_is_not_a_section():
     assert "'name' is a value, not a section" in refused(overrides=["name=a", "name.first=b"])
     assert "write it as key=value" in refused(overrides=["sampling.frames"])
+    assert "write it as key=value" in refused(overrides=["=3"])
 
 
 def test_a_file_that_cannot_be_read_is_named_with_the_cause(toml, tmp_path):
