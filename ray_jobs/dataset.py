@@ -1,7 +1,6 @@
 """`clipsum dataset youcook2|how2|videoxum|tvsum|summe|qfvs …`: a dataset's own files to manifests for every job."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Annotated, get_args
 
@@ -21,6 +20,7 @@ from clipsum.datasets.splits import Split
 from clipsum.datasets.videoxum import read_videoxum
 from clipsum.datasets.youcook2 import read_youcook2
 from clipsum.errors import ItemError, UsageError, one_of, refused
+from clipsum.reports.units import counted
 
 dataset: typer.Typer = typer.Typer(help="Published datasets as manifests.", no_args_is_help=True)
 Videos = Annotated[
@@ -91,8 +91,9 @@ def tvsum(
 ) -> int:
     """TVSum: what twenty people gave each second; with --splits a manifest for each fold."""
     places = _places(tvsum=tvsum, summe=summe, ovp=ovp, youtube=youtube)
-    found = read_benchmark("tvsum", places, splits, _setting(setting), partial(_durations, videos))
-    return _write_folds(found, videos, output)
+    unread: list[str] = []
+    found = read_benchmark("tvsum", places, splits, _setting(setting), partial(_durations, videos, unread))
+    return _write_folds(found, videos, output, _not_opened(unread))
 
 
 @dataset.command(no_args_is_help=True)
@@ -108,8 +109,9 @@ def summe(
 ) -> int:
     """SumMe: which seconds each person chose; with --splits a manifest for each fold."""
     places = _places(summe=summe, tvsum=tvsum, ovp=ovp, youtube=youtube)
-    found = read_benchmark("summe", places, splits, _setting(setting), partial(_durations, videos))
-    return _write_folds(found, videos, output)
+    unread: list[str] = []
+    found = read_benchmark("summe", places, splits, _setting(setting), partial(_durations, videos, unread))
+    return _write_folds(found, videos, output, _not_opened(unread))
 
 
 @dataset.command(no_args_is_help=True)
@@ -127,16 +129,25 @@ def _places(**given: str | None) -> dict[Dataset, str]:
     return {name: place for name in known if (place := given.get(name)) is not None}
 
 
-def _durations(videos: str, ids: Sequence[str]) -> dict[str, float]:
-    """How long the files of these ids are, by their containers; a file that cannot be opened has no length."""
+def _durations(videos: str, unread: list[str], ids: Sequence[str]) -> dict[str, float]:
+    """How long the files of these ids are, by their containers; one that cannot be opened has no length: `unread`."""
     from clipsum.video.length import duration_of
 
     found, _ = find_videos(storage.canonical(videos), set(ids)) if ids else ({}, [])
     lengths: dict[str, float] = {}
     for video_id, uri in found.items():
-        with suppress(ItemError):
+        try:
             lengths[video_id] = duration_of(uri)
+        except ItemError:
+            unread.append(video_id)
     return lengths
+
+
+def _not_opened(unread: Sequence[str]) -> list[str]:
+    if not unread:
+        return []
+    count = counted(len(unread), "video")
+    return [f"{count} cannot be opened, so nobody knows their length: without marks, in no figure, e.g. {unread[0]}"]
 
 
 def _setting(name: str) -> Setting:
@@ -146,13 +157,15 @@ def _setting(name: str) -> Setting:
     return known[name]
 
 
-def _write_folds(folds: Sequence[Sequence[annotated.Annotated]], videos: str, output: str) -> int:
+def _write_folds(
+    folds: Sequence[Sequence[annotated.Annotated]], videos: str, output: str, notes: Sequence[str] = ()
+) -> int:
     """A manifest for each fold: `data.jsonl` becomes `data.1.jsonl` and on, where there are several."""
     for number, fold in enumerate(folds, start=1):
         place = output if len(folds) == 1 else f"{output.removesuffix('.jsonl')}.{number}.jsonl"
         if len(folds) > 1 and not output.endswith(".jsonl"):
             raise UsageError(f"--output '{output}': name a manifest that ends in .jsonl")
-        _write(fold, videos, place, want_summaries=False)
+        _write(fold, videos, place, notes, want_summaries=False)
     return 0
 
 

@@ -60,7 +60,7 @@ def cut_reels(rows: Iterable[Row], output: str) -> Reels:
     gone, or whose highlights cannot be decoded, is counted and costs no other its reel. Bound: the names of the
     questions' reels that are there already.
     """
-    from clipsum.video.reel import write_reel
+    from clipsum.video.reel import STAGE, write_reel
 
     done, earlier = Reels(), _earlier(output)
     for row in rows:
@@ -74,7 +74,9 @@ def cut_reels(rows: Iterable[Row], output: str) -> Reels:
                 reel = write_reel(row["uri"], cut.moments, storage.join(output, cut.file), title=cut.question)
             except ItemError as error:
                 about = f" (“{cut.question}”)" if cut.question else ""
-                done.without.append(f"{storage.shown(row['uri'])}{about}: {error.reason}, {error.detail}")
+                nothing = (error.reason, error.stage) == ("not_found", STAGE)
+                why = error.detail if nothing else f"{error.reason}, {error.detail}"
+                done.without.append(f"{storage.shown(row['uri'])}{about}: {why}")
             else:
                 done.written, done.seconds = done.written + 1, done.seconds + reel.duration_s
                 done.asked.update([(cut.file.removeprefix(safe_name(row)), cut.question)] if cut.question else [])
@@ -87,7 +89,7 @@ def lines_of(done: Reels, output: str) -> list[str]:
         return ["No reels: no row has highlights. Summarise with a --bundle that has a scorer."]
     said = [f"Wrote {counted(done.written, 'reel')} of {done.seconds:,.1f} s together to {storage.shown(output)}"]
     asked = sorted(done.asked.items(), key=lambda each: (len(each[0][0]), each[0]))
-    said += [f"      {count:,} × …{ending}: “{question}”" for (ending, question), count in asked[:SHOWN]]
+    said += [f"  NAME{ending}  “{question}”, {counted(count, 'video')}" for (ending, question), count in asked[:SHOWN]]
     said += [f"      … and of {len(asked) - SHOWN:,} more questions"] if len(asked) > SHOWN else []
     said += [f"No reel of {line}" for line in done.without[:SHOWN]]
     more = len(done.without) - SHOWN

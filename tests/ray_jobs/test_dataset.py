@@ -110,6 +110,10 @@ def test_a_file_in_the_fields_layout_and_others_beside_it_become_manifests_of_th
     assert shots_s == pytest.approx([0, 0.3, 0.6], abs=1e-3)  # change_points at frames 30 and 60 of 100
     assert (marks["tvsum_video_2"].benchmark, marks["ovp_video_1"].benchmark) == ("tvsum", None)
     assert "ovp_video_2" in (tmp_path / "a.missing.jsonl").read_text()
+    (tmp_path / "videos" / "ovp_video_2.mp4").write_bytes(b"no video")
+    capsys.readouterr()
+    assert run([*call, "--videos", str(tmp_path / "videos"), "--output", str(tmp_path / "a.jsonl")]) == 0
+    assert "1 video cannot be opened" in capsys.readouterr().out
 
 
 def test_summe_and_qfvs_become_manifests(tmp_path, shared_dir):

@@ -165,6 +165,8 @@ def test_what_is_no_video_and_what_has_no_highlights_is_refused(tmp_path):
         write_reel(str(tmp_path / "words.mp4"), _moments([(0, 1)]), str(tmp_path / "reel.mp4"))
     with pytest.raises(ItemError, match="no highlights"):
         write_reel(str(tmp_path / "words.mp4"), [], str(tmp_path / "reel.mp4"))
+    with pytest.raises(ItemError, match=r"its highlights last 0\.006 s, less than a picture"):
+        write_reel(str(tmp_path / "words.mp4"), _moments([(0, 0.006)]), str(tmp_path / "reel.mp4"))
     assert not (tmp_path / "reel.mp4").exists()
 
 
