@@ -192,7 +192,9 @@ def test_where_every_query_is_answered_those_of_other_videos_stand_for_what_is_n
     assert ("match_threshold" in validated.metrics) is is_calibrated
 
 
-@pytest.mark.parametrize("name", ["highlights", "clip-it", "clip-it-unsupervised", "videoxum-tt", "videoxum-tt-ca-la"])
+@pytest.mark.parametrize(
+    "name", ["highlights", "scorer", "clip-it", "clip-it-unsupervised", "videoxum-tt", "videoxum-tt-ca-la"]
+)
 def test_each_named_recipe_of_frame_scores_trains_a_step(base, name):
     words = [f"model.generation.{key}={value}" for key, value in SMALL.items()]
     if name.startswith("videoxum"):
