@@ -6,8 +6,10 @@ without having been done is worked through one video at a time, and a video that
 is passed to the stage as `died`: it gets a row that says so.
 """
 
+import atexit
 import gc
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable, Collection
 from importlib import import_module
@@ -22,6 +24,9 @@ from ray_jobs.stages import StageSettings
 
 MAX_DEATHS = 2
 """Two, since a machine that goes down takes the video with it that is worked on there, once."""
+
+END_S = 30
+"""What the end of an actor's process may take. Ray 2.60's own (HandleAtExit) may wait for itself, for ever."""
 
 
 class Stage(NamedTuple):
@@ -109,6 +114,7 @@ class StageActor:
     """
 
     def __init__(self, stage: Stage, settings: StageSettings, casualties: Any = None) -> None:
+        end_in_time()
         os.nice(stage.niceness)
         # torch's threads would else spin while they wait for one another, on cores that other actors need
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -134,3 +140,8 @@ class StageActor:
             return self._work(table)
         except DeviceLostError:
             os._exit(1)
+
+
+def end_in_time(patience_s: int = END_S) -> None:
+    """Have the kernel end this process where its own end, once it has begun, takes longer."""
+    atexit.register(signal.alarm, patience_s)

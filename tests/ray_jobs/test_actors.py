@@ -1,5 +1,8 @@
 """Videos that take their actor down: found out, given up, and no others with them."""
 
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -84,3 +87,17 @@ def test_actors_for_which_there_is_no_room_end_the_run_in_one_line():
 
     with pytest.raises(RunError, match=r"no room for the actors.*\(No progress for at least 5s \(timeout: 5s\)\)$"):
         next(pipeline.results(Waiting()))
+
+
+STUCK = """
+import ctypes
+from ray_jobs.actors import end_in_time
+
+libc = ctypes.CDLL(None)
+libc.__cxa_atexit(libc.pause, None, None)  # as a library's own end that waits for itself
+end_in_time(1)
+"""
+
+
+def test_a_process_whose_end_is_stuck_in_a_library_is_ended():
+    assert subprocess.run([sys.executable, "-c", STUCK], timeout=60).returncode == -signal.SIGALRM
