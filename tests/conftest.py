@@ -36,6 +36,10 @@ def pytest_collection_finish() -> None:
     gc.freeze()  # what is imported by now stays, and Python takes a quarter of a second each time it looks through it
 
 
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # else some libraries complain at the end that they were not let go
+
+
 @dataclass(frozen=True)
 class S3:
     """A bucket of its own on the real server; the environment of the test already points there."""
