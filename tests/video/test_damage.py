@@ -11,6 +11,9 @@ from clipsum.video.worker import VideoDecoder
 from tests.video import makers
 
 
+RESIZING = ("flipped", "head")
+
+
 def broken(data: bytes, chance: random.Random) -> dict[str, bytes]:
     """The file in five states of ruin."""
     flipped, head, hole = bytearray(data), bytearray(data), bytearray(data)
@@ -43,7 +46,9 @@ def test_a_broken_file_is_decoded_or_has_a_reason_and_the_child_lives(made: Path
                     outcomes[path.name] = "ok" if videos.decode(str(path), want_subtitles=True) else ""
                 except ItemError as error:
                     outcomes[path.name] = error.reason
-                    if error.reason in ("worker_died", "timeout", "out_of_memory"):
+                    # a bit of a size may ask for gigabytes, which is refused; no other damage can
+                    may_be_large = error.reason == "out_of_memory" and error.stage == "open" and state in RESIZING
+                    if error.reason in ("worker_died", "timeout", "out_of_memory") and not may_be_large:
                         bad.append(f"{path.name}: {error}")
     assert not bad
     assert len(outcomes) == 5 * len(makers.RECIPES)
