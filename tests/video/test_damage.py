@@ -10,7 +10,6 @@ from clipsum.errors import ItemError
 from clipsum.video.worker import VideoDecoder
 from tests.video import makers
 
-
 RESIZING = ("flipped", "head")
 
 
