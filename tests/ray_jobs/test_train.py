@@ -362,6 +362,7 @@ def test_a_cluster_that_is_not_there_is_one_line_and_the_output_is_free_for_anot
     assert not [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_from_s3_to_s3(done, bundle, s3, tmp_path):
     data = write_embeddings(f"{s3.uri}/emb", bundle)
     output = f"{s3.uri}/run"

@@ -66,6 +66,7 @@ def test_the_upper_weights_change_and_the_lower_ones_and_the_texts_do_not_to_the
     assert changed_ones == {name for name in before if name.startswith(learning)}
 
 
+@pytest.mark.slow
 def test_the_loss_falls_where_a_frozen_encoder_shows_too_little(tmp_path):
     base = dim_base(tmp_path)
     model = {**PLAIN.model.model_dump(), "generation": {"max_tokens": 8, "num_beams": 1}}
