@@ -52,7 +52,7 @@ def _run(call: Call, machine: Machine) -> tuple[pa.Table, float]:
     chosen = plan(call.config, settings.sampling, settings.preprocessing.size_px, machine, listed.videos)
     settings, steps = with_pools(settings, chosen), call.job.steps(chosen)
     tables, ended_at = [], 0.0
-    with closing(pipeline.run(listed, todo, settings, steps, None)) as results:
+    with closing(pipeline.run(listed, todo, settings, steps, None, warm_first=True)) as results:
         for part in results:
             tables.append(part.select(COSTS))
             ledger.add(part)  # which writes the last part with its last row

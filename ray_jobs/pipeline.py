@@ -43,12 +43,14 @@ def run(
     settings: StageSettings,
     steps: Sequence[Step],
     no_progress_timeout_s: float | None,
+    warm_first: bool = False,
 ) -> Generator[pa.Table, None, None]:
     """Do the rows of the manifest that are `todo`; yields tables of what the last step gives, in any order.
 
-    Closing the iterator stops the job. Raises: as `results`.
+    Closing the iterator stops the job. `warm_first`: no video is begun before every pool has its actors, which start
+    one pool after the other then. Raises: as `results`.
     """
-    configure(no_progress_timeout_s or patience_s(settings.limits, steps))
+    configure(no_progress_timeout_s or patience_s(settings.limits, steps), START_S if warm_first else -1)
     rows = _manifest_rows(listed, todo).repartition(target_num_rows_per_block=steps[0].videos)
     casualties = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Casualties).remote()
     yield from results(through(rows, settings, steps, casualties))
@@ -79,14 +81,17 @@ def patience_s(limits: Limits, steps: Sequence[Step]) -> float:
     return max(1800.0, 2 * steps[0].videos * limits.deadline_s + START_S)
 
 
-def configure(no_progress_timeout_s: float) -> None:
-    """Set what datasets are made with in this process from now on."""
+def configure(no_progress_timeout_s: float, wait_for_actors_s: int = -1) -> None:
+    """Set what datasets are made with in this process from now on.
+
+    By default nothing waits for actors: a wait for the first pool would hold up the start of the next.
+    """
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     context.raise_original_map_exception = True
     context.autoscaling_config.actor_pool_util_downscaling_threshold = IDLE_BELOW
-    context.wait_for_min_actors_s = -1  # a wait for the first pool would hold up the start of the next
+    context.wait_for_min_actors_s = wait_for_actors_s
     context.max_consecutive_actor_init_deaths = MAX_INIT_DEATHS
     context.execution_no_progress_timeout_s = no_progress_timeout_s
     for name in ("ray.data", "ray"):

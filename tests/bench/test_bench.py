@@ -1,6 +1,7 @@
 import itertools
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import av
@@ -11,8 +12,9 @@ from clipsum.bench import decode, lines
 from clipsum.bench.sample_video import write_sample
 from clipsum.config import Preprocessing
 from clipsum.video.sampling import sample_times
-from ray_jobs import bench
+from ray_jobs import bench, bench_batch
 from ray_jobs.cli import run
+from ray_jobs.pools import Machine
 
 
 @pytest.fixture(scope="module")
@@ -143,3 +145,17 @@ def test_decoding_is_measured_on_the_video_that_is_named(sample, tmp_path, monke
     assert run(["bench", "S1", "--video", str(tmp_path / "words.mp4")]) == 2
     assert "words.mp4' cannot be measured, not_a_video: " in capsys.readouterr().err
     assert run(["bench", "S1", "--video", str(tmp_path / "none.mp4")]) == 2
+
+
+def test_a_batch_job_is_measured_from_warm_pools_on(monkeypatch, tmp_path):
+    asked = []
+
+    def begun(*_, **given):
+        asked.append(given)
+        raise InterruptedError
+
+    monkeypatch.setattr(bench_batch, "connected", lambda _: nullcontext(Machine(2)))
+    monkeypatch.setattr(bench_batch.pipeline, "run", begun)
+    with pytest.raises(InterruptedError):
+        bench_batch.batch_line(tmp_path, 1, "kitchen-tiny", None)
+    assert asked == [{"warm_first": True}]
