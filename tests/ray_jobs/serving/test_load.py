@@ -65,7 +65,8 @@ def test_a_key_may_ask_as_often_as_it_says(service: Asking):
 @pytest.mark.parametrize("part", ["Decode", "Summarize", "Ingress"])
 def test_after_a_replica_is_killed_in_mid_request_the_service_heals(service, video, slow_video, tmp_path, part):
     answers = []
-    asking = threading.Thread(target=lambda: answers.append(service.upload(slow_video)))
+    new = fresh(slow_video, tmp_path)  # of one that was seen before nothing is decoded
+    asking = threading.Thread(target=lambda: answers.append(service.upload(new)))
     before = decoding()
     asking.start()
     eventually(lambda: has_decoded(before), 20, "decoding")
