@@ -18,7 +18,7 @@ COPIES = 2
 """Of its frames, that a decoding process holds at its end: one by one, and as one array."""
 PART_BYTES = 128 * 2**20
 """What one file of the output may take in memory."""
-TOY = f"{DEFAULT_BUNDLE} knows only the toy kitchen of `clipsum kitchen`: for real videos bring a --bundle of yours"
+TOY = f"{DEFAULT_BUNDLE} knows only its toy kitchen: for real videos bring a --bundle of yours"
 
 
 @dataclass(frozen=True)
