@@ -7,6 +7,7 @@ meets all of them, and the stages' own time, which differs most, is in none: the
 """
 
 import json
+import os
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -35,7 +36,7 @@ from ray_jobs.serving.census import work_of
 from ray_jobs.serving.config import Replicas, ServeConfig
 from ray_jobs.serving.models import Asker as Nobody
 from ray_jobs.serving.models import Models
-from ray_jobs.serving.proxy import start
+from ray_jobs.serving.proxy import environment, start
 from ray_jobs.serving.running import refuse_running
 from ray_jobs.stages import Decode
 
@@ -51,13 +52,14 @@ def serve_lines(folder: Path, bundle: str, rounds: int, address: str | None) -> 
     if not (archive / "manifest.jsonl").exists():
         write_split(archive, "test", VIDEOS, seed=1)
     videos = [path.read_bytes() for path in sorted(archive.glob("*.mp4"))]
+    os.environ.update(environment())  # as `clipsum serve` does
     with (
         connected(address) as machine,
         _served(bundle) as (url, config),
         closing(Bare(config, archive, machine)) as bare,
     ):
         asker = Asker(f"{url}/v1/summaries", videos)
-        empty = Asker(f"{url}/empty/", videos)
+        empty = Asker(f"{url}/empty/v1/summaries", videos)
         for _ in range(2):
             asker.together()  # warm
         alone_s, at_once, triples = [], [], []

@@ -1,5 +1,6 @@
 """The way of a video through the deployments: decode, unless it was seen before, then summarize."""
 
+from dataclasses import replace
 from typing import Any
 
 from ray.serve.handle import DeploymentHandle
@@ -46,8 +47,9 @@ class Graph:
             self._meters.failed("summarize", done.row["reason"])
             raise refused_reason(done.row["reason"])
         self._meters.row(done.row)
-        if item.embeddings is None:
-            self._cache.put(key, Kept(done.seen, None if video.transcript.segments else video.words_version))
+        if done.embeddings is not None:
+            words = None if video.transcript.segments else video.words_version
+            self._cache.put(key, Kept(replace(item, frames=None, embeddings=done.embeddings), words))
         return done.row | {"uri": video.uri}
 
     async def _seen(

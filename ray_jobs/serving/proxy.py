@@ -16,6 +16,8 @@ from clipsum.serving.shield import Answer, Body
 from ray_jobs.serving.config import ServeConfig
 
 CALLBACK, MOST_BYTES = "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "CLIPSUM_UPLOAD_BYTES"
+INLINE, INLINE_BYTES = "RAY_max_direct_call_object_size", 2**20
+"""What Ray carries within a call. The way through its object store takes some ms more: much for a short video."""
 PASSED = frozenset({"host", "origin", "authorization", "content-type", "content-length", "accept"})
 """Headers that go on to an ingress. Serve takes timeouts, names in its log and where to lead a request from others."""
 BACKSTOP_S = 30.0
@@ -29,8 +31,9 @@ NOTHING = RefusedError(404, "not_found", "there is nothing at this path: see /do
 
 
 def environment(upload_bytes: int = ServeConfig.model_fields["upload_bytes"].default) -> dict[str, str]:
-    """What the proxies have to find in theirs."""
-    return {CALLBACK: f"{__name__}:middlewares", MOST_BYTES: str(upload_bytes)}
+    """What must be there when Ray starts: what its proxies look for, and what of calls it carries itself."""
+    inline = os.environ.get(INLINE, str(INLINE_BYTES))
+    return {CALLBACK: f"{__name__}:middlewares", MOST_BYTES: str(upload_bytes), INLINE: inline}
 
 
 def start(host: str, port: int, deadline_s: float) -> None:

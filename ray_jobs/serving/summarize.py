@@ -24,7 +24,6 @@ from ray_jobs.serving.models import Asker, Done, Models, shares
 from ray_jobs.stages import StageSettings
 
 log = logging.getLogger(__name__)
-GATHER_S = 0.001
 KEPT_MODELS = 2
 """The bundle that is served, and the one before it, for requests that are on their way."""
 WELL_S = 30.0
@@ -100,7 +99,7 @@ class Writer:
         finally:
             asker.gone = True
 
-    @serve.batch(max_batch_size=BATCH_SHARES, batch_wait_timeout_s=GATHER_S, batch_size_fn=shares)  # type: ignore[untyped-decorator]
+    @serve.batch(max_batch_size=BATCH_SHARES, batch_wait_timeout_s=0, batch_size_fn=shares)  # type: ignore[untyped-decorator]
     async def _together(self, items: list[StageItem], models: list[Models], askers: list[Asker]) -> list[Done]:
         self._free.clear()
         try:

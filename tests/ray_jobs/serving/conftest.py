@@ -12,13 +12,15 @@ import ray
 from ray import serve
 
 from clipsum import storage
-from clipsum.config import Sampling
+from clipsum.config import Limits, Sampling
 from clipsum.models.config import ScorerConfig
 from clipsum.serving.keys import new_key, toml_of
 from clipsum.storage.s3_client import client
 from ray_jobs.serving import app as serve_app
+from ray_jobs.serving.bundle import described
 from ray_jobs.serving.config import ServeConfig, options
 from ray_jobs.serving.proxy import start
+from ray_jobs.stages import StageSettings
 from tests.models.tiny import tiny_model, write_bundle
 from tests.ray_jobs.conftest import UPLOAD_BYTES
 from tests.ray_jobs.serving.asking import Asking
@@ -45,6 +47,12 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
     model = tiny_model(scorer=ScorerConfig(ffn=48, match_threshold=0.5))
     write_bundle(str(folder / "bundle"), folder / "clip", sampling=Sampling(frames=12), model=model)
     return str(folder / "bundle")
+
+
+@pytest.fixture(scope="package")
+def settings(bundle: str) -> StageSettings:
+    """What the parts of a service are told of the bundle."""
+    return StageSettings(**described(bundle), limits=Limits(), thumbnails=0)
 
 
 @pytest.fixture(scope="package")

@@ -264,7 +264,7 @@ class Named:
         self.name = settings.bundle_id
 
     def run(self, items, askers):
-        return [Done({"status": "ok", "bundle_id": self.name}, item) for item in items]
+        return [Done({"status": "ok", "bundle_id": self.name, "index": item.index}, None) for item in items]
 
 
 def test_while_a_writer_loads_another_bundle_requests_for_the_first_go_on(scene: Scene, monkeypatch):
@@ -303,4 +303,4 @@ def test_each_request_of_a_batch_has_the_bundle_that_it_is_for(scene: Scene, mon
 
     done = run(rows())
     assert [each.row["bundle_id"] for each in done] == ["b", "a", "a", "b"]
-    assert [each.seen for each in done] == items
+    assert [each.row["index"] for each in done] == [0, 1, 2, 3]

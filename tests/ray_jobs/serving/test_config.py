@@ -15,6 +15,7 @@ from ray_jobs.cli import run
 from ray_jobs.pools import Machine
 from ray_jobs.serving import app as serve_app
 from ray_jobs.serving.config import ServeConfig, admitted, options
+from ray_jobs.serving.proxy import environment
 
 FILE = Path(__file__).parents[3] / "cluster" / "serve.yaml"
 MACHINES = [Machine(2), Machine(16, 1), Machine(96, 8, 12)]
@@ -47,6 +48,13 @@ def test_the_file_for_clusters_says_only_what_ray_and_the_application_know(writt
     assert written["http_options"]["request_timeout_s"] > config.deadline_s
     module, _, name = application["import_path"].partition(":")
     assert (module, getattr(serve_app, name)) == (serve_app.__name__, serve_app.build)
+
+
+def test_the_file_for_clusters_names_all_that_must_be_there_when_ray_starts():
+    named = [line for line in FILE.read_text().splitlines() if line.startswith("#   ")]
+    for name, value in environment().items():
+        said = [f"{name}={value}", f"{name} "]  # the second where it follows from a setting
+        assert any(each.removeprefix("#   ").startswith(tuple(said)) for each in named), name
 
 
 def test_a_mistyped_field_is_found(written):

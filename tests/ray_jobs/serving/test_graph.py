@@ -8,14 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from clipsum.config import Limits
-from clipsum.records import Embeddings, Failure, Segment, Transcript, VideoRef
+from clipsum.records import Embeddings, Failure, Frames, Segment, Transcript, VideoRef
 from clipsum.rows import Outcome
 from clipsum.serving.limits import Deadline
 from clipsum.serving.refusals import RefusedError
 from clipsum.serving.videos import Video
 from ray_jobs.item import StageItem
-from ray_jobs.serving.bundle import described
 from ray_jobs.serving.graph import Graph
 from ray_jobs.serving.models import Done
 from ray_jobs.serving.seen import Kept, held_bytes
@@ -26,16 +24,12 @@ from tests.reports.report_rows import ok_row
 PLAIN = Video(VideoRef("s3://a/b.mp4", "v", "1"), Transcript(), "s3://a/b.mp4", "words-1")
 
 
-@pytest.fixture(scope="module")
-def settings(bundle: str) -> StageSettings:
-    return StageSettings(**described(bundle), limits=Limits(), thumbnails=0)
-
-
 class Parts:
     """Deployments that decode and write nothing, and count."""
 
     def __init__(self, settings: StageSettings) -> None:
         self.decoded: list[StageItem] = []
+        self.written: list[StageItem] = []
         self.dies = 0
         meters = SimpleNamespace(row=lambda _: None, failed=lambda *_: None)
         self.graph = Graph(self._call(self._decode), self._call(self._write), 2**20, meters)
@@ -53,11 +47,16 @@ class Parts:
     async def _decode(self, item, settings, deadline):
         self.decoded.append(item)
         failure = Failure("worker_died", "decode", "killed") if len(self.decoded) <= self.dies else None
-        return replace(item, outcome=replace(item.outcome, failure=failure))
+        return replace(item, outcome=replace(item.outcome, failure=failure), frames=frames())
 
     async def _write(self, source, settings, deadline):
         item = await source if asyncio.isfuture(source) else source
-        return Done(ok_row(), replace(item, embeddings=embeddings()))
+        self.written.append(item)
+        return Done(ok_row(), None if item.embeddings else embeddings())
+
+
+def frames(count: int = 4) -> Frames:
+    return Frames(np.arange(float(count)), np.zeros((count, 8, 8, 3), np.uint8), np.ones(count, bool))
 
 
 def embeddings(frames: int = 4) -> Embeddings:
@@ -69,6 +68,15 @@ def test_the_same_question_again_decodes_nothing_and_other_words_beside_the_vide
     assert [parts.ask(PLAIN), parts.ask(PLAIN)] == [1, 1]
     changed = replace(PLAIN, words_version="words-2")
     assert [parts.ask(changed), parts.ask(changed)] == [2, 2]
+
+
+def test_of_a_video_that_was_seen_no_pixels_are_kept_and_no_embeddings_sent_back(settings):
+    parts = Parts(settings)
+    parts.ask(PLAIN), parts.ask(PLAIN)
+    first, second = parts.written
+    assert first.frames is not None
+    assert second.frames is None
+    assert np.array_equal(second.embeddings.vectors, embeddings().vectors)
 
 
 @pytest.mark.parametrize("version", ["", "12345-"])

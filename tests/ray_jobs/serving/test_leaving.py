@@ -1,9 +1,11 @@
 """Callers who go away, whatever their request is just at: what was done for them ends, and their place is free."""
 
 import asyncio
+import pickle
 import socket
 import threading
 import time
+from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
 from unittest.mock import MagicMock
@@ -12,15 +14,13 @@ import numpy as np
 import pytest
 import requests
 
-from clipsum.config import Limits
 from clipsum.records import Frames, Segment, Transcript, VideoRef
-from clipsum.rows import Outcome
+from clipsum.rows import Outcome, Thumbnail
 from clipsum.serving.limits import Deadline
 from clipsum.serving.pointer import BundlePointer
 from ray_jobs.item import StageItem
 from ray_jobs.model_stages import FOLLOWED_FRAMES
 from ray_jobs.serving import summarize as serve_summarize
-from ray_jobs.serving.bundle import described
 from ray_jobs.serving.models import Asker, Done, Models
 from ray_jobs.serving.summarize import Writer
 from ray_jobs.stages import StageSettings
@@ -29,6 +29,8 @@ from tests.ray_jobs.serving.asking import Asking, decoding, eventually, has_deco
 from tests.ray_jobs.serving.conftest import MOST_REQUESTS
 from tests.ray_jobs.serving.test_load import CANCELLED_WITHIN_S, WINDOW_S, is_idle, outcome
 
+INLINED = 100 * 2**10
+"""What Ray sends with an answer itself; what is larger goes through its object store."""
 UNHEEDED = {"X-Request-Disconnect-Disabled": "?1", "X-Request-Timeout-Seconds": "-1"}
 """What would have Serve go on, were it passed on."""
 
@@ -97,11 +99,6 @@ def test_who_leaves_while_others_are_decoded_is_never_decoded(service, video, sl
     assert list(Path(service.config.uploads).iterdir()) == []
 
 
-@pytest.fixture(scope="module")
-def settings(bundle: str) -> StageSettings:
-    return StageSettings(**described(bundle), limits=Limits(), thumbnails=0)
-
-
 def seen_video(settings: StageSettings, frames: int) -> StageItem:
     size_px = settings.preprocessing.size_px
     pixels = np.zeros((frames, size_px, size_px, 3), np.uint8)
@@ -109,6 +106,16 @@ def seen_video(settings: StageSettings, frames: int) -> StageItem:
     words = Transcript((Segment("stir the soup"),), "manifest")
     outcome = Outcome(VideoRef("a", "a", ""), duration_s=float(frames))
     return StageItem(0, outcome, words, Frames(times_s, pixels, np.ones(frames, bool)))
+
+
+def test_an_answer_brings_back_nothing_that_who_asked_sent(settings: StageSettings) -> None:
+    asked = seen_video(settings, 50)
+    pictures = tuple(Thumbnail(float(number), bytes(4000)) for number in range(24))
+    [done] = Models(settings).run([replace(asked, outcome=replace(asked.outcome, thumbnails=pictures))], [Asker()])
+    assert (done.row["status"], len(done.embeddings.vectors)) == ("ok", 50)
+    assert len(pickle.dumps(done)) < INLINED
+    again = replace(asked, frames=None, embeddings=done.embeddings)
+    assert Models(settings).run([again], [Asker()])[0].embeddings is None
 
 
 def test_who_leaves_while_frames_are_encoded_ends_that_within_one_call_of_the_encoder(settings: StageSettings) -> None:
@@ -125,7 +132,7 @@ def test_who_leaves_while_frames_are_encoded_ends_that_within_one_call_of_the_en
     done = models.run([seen_video(settings, 3 * FOLLOWED_FRAMES), seen_video(settings, 3 * FOLLOWED_FRAMES)], askers)
     assert calls == [FOLLOWED_FRAMES] * 2  # after the first somebody still waited
     assert [each.row["status"] for each in done] == ["failed", "failed"]
-    assert all(each.seen.embeddings is None for each in done)
+    assert all(each.embeddings is None for each in done)
 
 
 class Endless:
@@ -139,7 +146,7 @@ class Endless:
             for asker in askers:
                 asker.tell and asker.tell("text", {"text": "stir"})
             self.pause.wait(0.01)
-        return [Done({"status": "failed"}, item) for item in items]
+        return [Done({"status": "failed"}, None) for _ in items]
 
 
 async def alone(writer: Writer, *each: object) -> Done:
