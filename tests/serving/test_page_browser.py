@@ -105,6 +105,13 @@ def test_the_curve_is_a_slider_for_the_pointer_and_for_the_keyboard(
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
     until_at(page, 5)
+    page.keyboard.press("Space")
+    until(page, "!video.paused && video.currentTime > 5")
+    page.keyboard.press("Enter")
+    assert page.evaluate("video.paused")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    until_at(page, 5)
     slider = page.locator("#scores").evaluate("(e) => [e.role, e.ariaValueNow, e.ariaValueMax, e.ariaValueText]")
     assert slider == ["slider", "5", "20", "0:05 of 0:20"]
 
@@ -134,9 +141,12 @@ def test_cancel_ends_the_request_and_leaves_the_form_as_it_was(open_page: Open, 
     page = open_page()
     ask(page, video, query="what?")
     page.wait_for_selector(".steps .done")
-    page.click("#cancel")
+    page.focus("#cancel")
+    page.keyboard.press("Enter")
     assert stand_in.left.wait(10)
-    assert page.locator("#result:visible, #work:visible, #error:visible").count() == 0
+    assert page.locator("#result:visible, #steps:visible, #error:visible").count() == 0
+    assert page.locator("#status").inner_text() == "Cancelled."
+    assert page.evaluate("document.activeElement.id") == "start"
     assert page.locator("#start").is_enabled()
     assert (page.locator("#name").inner_text(), page.locator("#query").input_value()) == ("grey.mp4", "what?")
 
@@ -247,12 +257,14 @@ def test_further_questions_are_asked_of_the_same_video(open_page: Open, stand_in
     ask(page, video)
     page.wait_for_selector(DONE)
     page.fill("#another", "and then?")
+    page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.wait_for_selector(".query")
     assert page.locator(".query q").all_inner_texts() == ["and then?"]
     assert [asked.fields for asked in stand_in.asked] == [{}, {"query": "and then?"}]
     assert stand_in.asked[1].file == stand_in.asked[0].file
     assert page.locator("#another").input_value() == ""
+    assert page.evaluate("document.activeElement.id") == "another"
 
 
 def test_a_video_dropped_anywhere_is_chosen_and_can_be_removed(open_page: Open, stand_in: StandIn) -> None:

@@ -60,15 +60,25 @@ function say(words, stage) {
 }
 
 function busy(isBusy) {
-  byId("work").hidden = !isBusy;
-  byId("cancel").hidden = !isBusy;
+  for (const id of ["work", "steps", "cancel"]) byId(id).hidden = !isBusy;
   for (const id of ["start", "ask-start"]) byId(id).disabled = isBusy;
   byId("ask-start").textContent = isBusy ? "Asking…" : "Ask"; // the stages are told above, maybe out of sight
+}
+
+function cancelled() {
+  byId("work").hidden = false;
+  say("Cancelled.");
+}
+
+/** A button that is no more, or may not be pressed now, loses the keyboard's place: go on at another. */
+function keepPlace(id) {
+  if (document.activeElement === document.body) byId(id).focus({ preventScroll: true });
 }
 
 /** Ask, follow the stages, and give the row; null where it was cancelled or refused, which is then on the page. */
 async function ask(video, query, onText) {
   const held = (running = new AbortController());
+  let isCancelled = false;
   fail(null);
   busy(true);
   say(video.file ? `Sending ${size(video.file.size)}` : "Asking");
@@ -79,10 +89,12 @@ async function ask(video, query, onText) {
       else if (name === "row") return data;
     }
   } catch (error) {
-    if (error.name !== "AbortError") fail(error.reason ? error : { reason: "internal_error", detail: String(error), waitS: null });
+    isCancelled = error.name === "AbortError";
+    if (!isCancelled) fail(error.reason ? error : { reason: "internal_error", detail: String(error), waitS: null });
   } finally {
     held.abort();
     busy(false);
+    if (isCancelled) cancelled();
   }
   return null;
 }
@@ -100,7 +112,8 @@ async function start() {
   const row = await ask(asked, byId("query").value.trim(), result.write);
   if (!row) {
     byId("result").hidden = true;
-    return player.close();
+    player.close();
+    return keepPlace("start");
   }
   result.show(row);
   player.know(row, timeline(row.frame_times_s, row.frame_scores, row.highlights, row.duration_s));
@@ -112,6 +125,7 @@ async function askAnother() {
   const query = byId("another").value.trim();
   if (!query) return byId("another").focus();
   const row = await ask(asked, query, () => {});
+  keepPlace("another");
   if (!row) return;
   for (const each of row.queries ?? []) result.answer(each, row);
   byId("another").value = "";
