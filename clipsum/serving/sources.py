@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from clipsum.config import Config
 from clipsum.errors import UsageError
 from clipsum.serving.refusals import RefusedError
-from clipsum.storage.guard import guard_https, listed_hosts
+from clipsum.storage.guard import check_hosts, guard_https
 
 PREFIX = re.compile(r"s3://[^/]")
 SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
@@ -24,7 +24,7 @@ class Sources(Config):
 
     def validate_places(self) -> None:
         """Raises: UsageError where one of them can name nothing."""
-        listed_hosts(self.https, "sources.https: host")
+        check_hosts(self.https, "sources.https: host")
         for prefix in self.s3:
             if not PREFIX.match(prefix):
                 raise UsageError(f"sources.s3: '{prefix}' is no place: write s3://bucket or s3://bucket/prefix")

@@ -51,6 +51,20 @@ def listed_hosts(hosts: Iterable[str], what: str) -> list[str]:
     return listed
 
 
+def check_hosts(hosts: Iterable[str], what: str) -> None:
+    """Raises: UsageError, which says of `what`, where one of them is no host, or one that is never connected to."""
+    for host in listed_hosts(hosts, what):
+        if _is_internal(host.partition(":")[0]):
+            raise UsageError(f"{what} '{host}' is an internal address, which is never connected to: name a public one")
+
+
+def _is_internal(name: str) -> bool:
+    try:
+        return not is_public(name)
+    except ValueError:  # no number: what it resolves to is looked at when it is connected to
+        return name == "localhost" or name.endswith(".localhost")
+
+
 def is_guarded() -> bool:
     """Whether somebody called `guard_https`, here or in a process above."""
     return VARIABLE in os.environ

@@ -8,7 +8,7 @@ from clipsum.models.bundle import name_elsewhere
 from clipsum.serving.jobs import JobStore
 from clipsum.serving.videos import own_folder
 from clipsum.storage import canonical, is_s3, join
-from clipsum.storage.guard import listed_hosts
+from clipsum.storage.guard import check_hosts
 from ray_jobs.serving.config import ServeConfig
 
 
@@ -18,7 +18,7 @@ def located(config: ServeConfig) -> ServeConfig:
     By default it is this user's own folder, for what others leave in /tmp may be a trap. Raises: UsageError.
     """
     config.sources.validate_places()
-    listed_hosts(config.webhooks, "webhooks: host")
+    check_hosts(config.webhooks, "webhooks: host")
     own = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "clipsum"
     places = {"uploads": config.uploads or str(own / "uploads"), "state": config.state or str(own / "serve")}
     if config.webhook_secret_file:

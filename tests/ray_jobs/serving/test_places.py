@@ -79,6 +79,8 @@ def test_a_place_that_will_not_do_is_told_before_the_service_begins(tmp_path, se
             "sources.https: host 'https://files.example/videos' is none",
         ),
         ('webhooks=["https://app.example"]', "webhooks: host 'https://app.example' is none"),
+        ('webhooks=["app.example", "127.0.0.1:8443"]', "webhooks: host '127.0.0.1:8443' is an internal address"),
+        ('sources.https=["LocalHost"]', "sources.https: host 'localhost' is an internal address"),
         ('sources.s3=["videos"]', "sources.s3: 'videos' is no place: write s3://bucket"),
     ],
 )
