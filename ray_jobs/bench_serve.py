@@ -37,7 +37,7 @@ from ray_jobs.serving.config import Replicas, ServeConfig
 from ray_jobs.serving.models import Asker as Nobody
 from ray_jobs.serving.models import Models
 from ray_jobs.serving.proxy import environment, start
-from ray_jobs.serving.running import refuse_running
+from ray_jobs.serving.running import end, refuse_running
 from ray_jobs.stages import Decode
 
 VIDEOS, SINGLE, CALLERS, EACH = 8, 12, 16, 3
@@ -177,4 +177,4 @@ def _served(bundle: str) -> Iterator[tuple[str, ServeConfig]]:
             serve.run(build(config), name="clipsum", route_prefix="/")
             yield f"http://127.0.0.1:{port}", config
         finally:
-            serve.shutdown()
+            end()

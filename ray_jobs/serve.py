@@ -1,7 +1,6 @@
 """`clipsum serve --bundle B`: summaries by request, on replicas that scale by themselves."""
 
 import errno
-import logging
 import os
 import signal
 import socket
@@ -39,7 +38,6 @@ def serve(
     host = loaded.host  # --config or --set may say another
     _refuse_taken(host, port)
     ended = threading.Event()
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     os.environ.update(environment(loaded.upload_bytes))
     with connected(address, local_of(local_places(loaded))):
         app = build(loaded)  # first: what is wrong in the call is told wherever it is made

@@ -3,6 +3,7 @@
 The proxies find `middlewares` by `environment`, which must be there when Ray starts.
 """
 
+import logging
 import os
 from collections.abc import MutableMapping
 from typing import Any
@@ -37,9 +38,10 @@ def environment(upload_bytes: int = ServeConfig.model_fields["upload_bytes"].def
 
 
 def start(host: str, port: int, deadline_s: float) -> None:
-    """Start Serve's proxy on this machine, the one that Ray's head runs on."""
+    """Start Serve's proxy on this machine, the one that Ray's head runs on; here it tells of nothing but trouble."""
     from ray import serve
 
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     timeout_s = deadline_s + BACKSTOP_S
     serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port, "request_timeout_s": timeout_s})
 

@@ -43,8 +43,13 @@ def running(app: Application, name: str, drain_s: float) -> Iterator[None]:
         finally:
             drain(name, drain_s)
     finally:
-        with redirect_stdout(StringIO()):  # Ray complains of calls to Serve's controller, which end with it
-            serve.shutdown()
+        end()
+
+
+def end() -> None:
+    """End Serve, in silence."""
+    with redirect_stdout(StringIO()):  # Ray complains of calls to Serve's controller, which end with it
+        serve.shutdown()
 
 
 def drain(app: str, within_s: float) -> None:
