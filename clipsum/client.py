@@ -144,7 +144,8 @@ class Client:
                 file = held.enter_context(Path(video).open("rb"))
                 body = {"data": fields, "files": {"file": (Path(video).name, file, "application/octet-stream")}}
             headers = {"Accept": "text/event-stream"}
-            answer = held.enter_context(self._http.stream("POST", "v1/summaries", headers=headers, **body))
+            sent = self._http.stream("POST", "v1/summaries", headers=headers, timeout=_timeout(deadline), **body)
+            answer = held.enter_context(sent)
             if answer.status_code != httpx2.codes.OK:
                 raise error_of_answer(answer.status_code, answer.headers, answer.read())
             check_events(answer.status_code, answer.headers)
@@ -153,8 +154,7 @@ class Client:
     def _asked(
         self, model: type[Said], method: str, path: str, deadline: Deadline, body: dict[str, str] | None = None
     ) -> Said:
-        timeout = httpx2.Timeout(min(SILENT_S, max(deadline.left_s, SHORTEST_S)), connect=CONNECT_S)
-        answer = self._http.request(method, path, json=body, timeout=timeout)
+        answer = self._http.request(method, path, json=body, timeout=_timeout(deadline))
         if not answer.is_success:
             raise error_of_answer(answer.status_code, answer.headers, answer.content)
         return read_answer(model, answer.status_code, answer.content)
@@ -190,3 +190,7 @@ def _said(**fields: str | None) -> dict[str, str]:
 
 def _unheard(_: Progress) -> None:
     pass
+
+
+def _timeout(deadline: Deadline) -> httpx2.Timeout:
+    return httpx2.Timeout(min(SILENT_S, max(deadline.left_s, SHORTEST_S)), connect=CONNECT_S)

@@ -18,6 +18,9 @@ RAY=${RAY:-$here/.venv/bin/ray}
 export RAY_USAGE_STATS_ENABLED=0
 export PATH="$(dirname "$RAY"):$PATH" # the python of submitted jobs
 export RAY_AUTH_MODE=${RAY_AUTH_MODE:-token} RAY_AUTH_TOKEN_PATH=${RAY_AUTH_TOKEN_PATH:-$FOLDER/token}
+# for `clipsum serve --address`: what guards Serve's proxies, and what goes within a call
+export RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=ray_jobs.serving.proxy:middlewares
+export RAY_max_direct_call_object_size=${RAY_max_direct_call_object_size:-1048576}
 PATIENCE_S=120
 
 launch() { # name, then the arguments of ray start

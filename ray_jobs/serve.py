@@ -19,7 +19,10 @@ APP = "clipsum"
 
 def serve(
     bundle: BundleName = DEFAULT_BUNDLE,
-    host: Annotated[str, typer.Option(help="Where to listen; beyond this machine only with keys.")] = "127.0.0.1",
+    host: Annotated[
+        str | None,
+        typer.Option(help="Where to listen; beyond this machine only with keys.", show_default="127.0.0.1"),
+    ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 8000,
     config: ConfigFile = None,
     settings: SetValues = None,
@@ -29,19 +32,21 @@ def serve(
     from ray_jobs.cluster import connected, local_of
     from ray_jobs.serving.app import build
     from ray_jobs.serving.config import ServeConfig
-    from ray_jobs.serving.places import local_places, located
-    from ray_jobs.serving.proxy import environment, start
+    from ray_jobs.serving.places import held, local_places, located
+    from ray_jobs.serving.proxy import environment, refuse_unguarded, start
     from ray_jobs.serving.running import refuse_running, running
 
     named = [] if bundle == DEFAULT_BUNDLE else [f"bundle={bundle}"]
-    loaded = located(load(ServeConfig, config, [*named, f"host={host}", *(settings or [])]))
-    host = loaded.host  # --config or --set may say another
+    named += [f"host={host}"] if host else []
+    loaded = located(load(ServeConfig, config, [*named, *(settings or [])], base=ServeConfig(host="127.0.0.1")))
+    host = loaded.host
     _refuse_taken(host, port)
     ended = threading.Event()
     os.environ.update(environment(loaded.upload_bytes))
-    with connected(address, local_of(local_places(loaded))):
+    with held(loaded.state), connected(address, local_of(local_places(loaded))):
         app = build(loaded)  # first: what is wrong in the call is told wherever it is made
         refuse_running()
+        refuse_unguarded()
         signal.signal(signal.SIGTERM, lambda *_: ended.set())  # whoever ends a service so waits for it to drain
         start(host, port, loaded.deadline_s)
         with running(app, APP, loaded.drain_s):

@@ -240,13 +240,14 @@ def test_a_poll_that_times_out_is_asked_again_for_as_long_as_the_call_has(client
     assert (failed.value.status, failed.value.reason) == (504, "timeout")
 
 
-def test_a_service_that_falls_silent_ends_a_wait_in_its_time(monkeypatch, waits):
+@pytest.mark.parametrize("call", ["wait", "summarize"])
+def test_a_service_that_falls_silent_ends_a_call_in_its_time(monkeypatch, waits, call):
     monkeypatch.setattr(clipsum.client, "SHORTEST_S", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as server:  # it takes connections and says nothing
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         began = time.monotonic()
         with Client(url, timeout_s=0.3, sleep=waits.append) as client, pytest.raises(ServiceError):
-            client.wait("0" * 32)
+            client.wait("0" * 32) if call == "wait" else client.summarize("s3://videos/a.mp4")
     assert time.monotonic() - began < 10
 
 

@@ -17,7 +17,7 @@ from clipsum.serving.events import Events
 from clipsum.serving.jobs import JobStore
 from clipsum.serving.keys import KeyRing, Scope
 from clipsum.serving.limits import Admission, Deadline
-from clipsum.serving.reading import read_json, read_video
+from clipsum.serving.reading import PATIENCE_S, read_json, read_video
 from clipsum.serving.refusals import RefusedError
 from clipsum.serving.schemas import (
     BundleCard,
@@ -32,6 +32,7 @@ from clipsum.serving.shield import Rules, Shield
 from clipsum.serving.sources import Sources
 from clipsum.serving.videos import Video
 from clipsum.serving.waiting import Lookups, looked_up
+from clipsum.storage.s3_client import patience
 
 Result = TypeVar("Result")
 Tell = Callable[[str, dict[str, Any]], None]
@@ -165,7 +166,7 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
     async def submit(request: Request, owner: Annotated[str, _keyed(service, "jobs")]) -> JobAccepted:
         asked = await _in_time(service, read_json(request, JobRequest))
         service.check_job(asked)
-        job = await looked_up(lambda: service.jobs.submit(asked.model_dump(), owner), of_jobs=True)
+        job = await _of_jobs(service, lambda: service.jobs.submit(asked.model_dump(), owner))
         return JobAccepted(id=job)
 
     @app.get(
@@ -176,16 +177,26 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
     )
     async def status(request: Request, owner: Annotated[str, _keyed(service, "jobs")]) -> JobStatus:
         job_id = request.path_params["job_id"]
-        found = await looked_up(lambda: service.jobs.read(job_id, owner), of_jobs=True)
+        found = await _of_jobs(service, lambda: service.jobs.read(job_id, owner))
         if found is None:
             raise RefusedError(404, "not_found", "there is no such job")
         return JobStatus.model_validate({name: found.get(name) for name in JobStatus.model_fields})
 
 
 async def _in_time(service: Service, reading: Awaitable[Result]) -> Result:
-    """What is read of a body, as long as a request may take. Raises: TimeoutError."""
+    """What is read of a body or a store, as long as a request may take. Raises: TimeoutError."""
     async with asyncio.timeout(service.deadline_s):
         return await reading
+
+
+async def _of_jobs(service: Service, work: Callable[[], Result]) -> Result:
+    """What the store of jobs says to `work`, which is asked as long as for any other request. Raises: TimeoutError."""
+
+    def patient() -> Result:
+        with patience(PATIENCE_S):
+            return work()
+
+    return await _in_time(service, looked_up(patient, of_jobs=True))
 
 
 def _keyed(service: Service, scope: Scope) -> Any:

@@ -11,13 +11,14 @@ Value = TypeVar("Value")
 
 
 class CacheKey(NamedTuple):
-    """Which bytes were looked at, by which encoder, at which times, and how those were sought."""
+    """Which bytes were looked at, by which encoder, at which times, how those were sought, how many pictures kept."""
 
     uri: str
     version: str
     fingerprint: str
     sampling: str
     seek: str
+    pictures: int
 
 
 class ByteCache(Generic[Value]):

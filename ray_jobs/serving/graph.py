@@ -1,6 +1,6 @@
 """The way of a video through the deployments: decode, unless it was seen before, then summarize."""
 
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ray.serve.handle import DeploymentHandle
@@ -10,13 +10,14 @@ from clipsum.rows import Outcome
 from clipsum.serving.app import Tell
 from clipsum.serving.cache import ByteCache, CacheKey
 from clipsum.serving.limits import Deadline
+from clipsum.serving.probe import PROBE
 from clipsum.serving.refusals import RefusedError, refused_reason
 from clipsum.serving.videos import UPLOADED, Video
 from ray_jobs.item import StageItem
 from ray_jobs.serving.handles import losses_told, result_of
 from ray_jobs.serving.metrics import Meters
 from ray_jobs.serving.models import Done
-from ray_jobs.serving.seen import Kept, again, held_bytes
+from ray_jobs.serving.seen import Kept, again, held_bytes, kept
 from ray_jobs.stages import StageSettings
 
 DIED: Reason = "worker_died"
@@ -46,10 +47,11 @@ class Graph:
         if done.row["status"] == "failed":
             self._meters.failed("summarize", done.row["reason"])
             raise refused_reason(done.row["reason"])
-        self._meters.row(done.row)
+        if video is not PROBE:
+            self._meters.row(done.row)
         if done.embeddings is not None:
             words = None if video.transcript.segments else video.words_version
-            self._cache.put(key, Kept(replace(item, frames=None, embeddings=done.embeddings), words))
+            self._cache.put(key, kept(item, done.embeddings, words))
         return done.row | {"uri": video.uri}
 
     async def _seen(
@@ -59,9 +61,9 @@ class Graph:
 
         What a caller says is spoken is never kept for others; who says nothing gets what the video itself says.
         """
-        kept = self._cache.get(key, lambda each: bool(video.transcript.segments) or each.words == video.words_version)
-        if kept is not None:
-            found = again(kept.item, video)
+        held = None if video is PROBE else self._cache.get(key, partial(_fits, video))
+        if held is not None:
+            found = again(held.item, video)
             return found, found
         item = StageItem(0, Outcome(video.ref), video.transcript)
         for _ in range(TRIES):
@@ -103,7 +105,11 @@ class Graph:
         self._meters.cache(self._cache.hits, self._cache.misses, self._cache.bytes_held)
 
 
+def _fits(video: Video, held: Kept) -> bool:
+    return bool(video.transcript.segments) or held.words == video.words_version
+
+
 def _key(video: Video, settings: StageSettings) -> CacheKey:
     uri = video.uri if video.uri == UPLOADED else video.ref.uri
     version = "" if video.ref.version.endswith("-") else video.ref.version  # https told a size and nothing else
-    return CacheKey(uri, version, settings.fingerprint, str(settings.sampling), settings.seek)
+    return CacheKey(uri, version, settings.fingerprint, str(settings.sampling), settings.seek, settings.previews)

@@ -37,6 +37,8 @@ from ray_jobs.stages import StageSettings
 
 log = logging.getLogger(__name__)
 HOOKS_AT_ONCE, DRAINING_S = 2, 0.5
+SWEPT_S = 3600.0
+"""So old is what is swept up at the least: the folder may be that of another service, with longer deadlines, too."""
 
 
 class Shape(NamedTuple):
@@ -142,7 +144,7 @@ class Ingress:
             await self._count()
             await asyncio.sleep(self._config.watch_s)
             try:
-                await asyncio.to_thread(sweep, self.uploads, 2 * self.deadline_s)
+                await asyncio.to_thread(sweep, self.uploads, max(SWEPT_S, 2 * self.deadline_s))
             except OSError as error:
                 log.warning("uploads could not be swept up: %s", error)
             await self._served.follow()

@@ -77,10 +77,14 @@ class Worker:
             await self._release(held.lease)
             raise
         held.end()
+        return await to_its_end(self._told(held, renewing, task))
+
+    async def _told(
+        self, held: "Held", renewing: "asyncio.Future[None]", task: "asyncio.Future[dict[str, Any]]"
+    ) -> float:
+        """Once the lease is renewed no more, write what came of the job, unless it is another's by now."""
         await renewing
-        if held.is_lost:
-            return 0.0
-        return await to_its_end(self._end(held.lease, task))
+        return 0.0 if held.is_lost else await self._end(held.lease, task)
 
     async def _release(self, lease: Lease) -> None:
         try:

@@ -26,7 +26,7 @@ Tell = Callable[[str, Any], None]
 class Done:
     """The row of a video, and the embeddings for the next question about it: None where they came with this one.
 
-    All else who asked has already. Beyond 100 kB an answer takes the way through Ray's object store: 3 ms here.
+    All else who asked has already; what is small goes a shorter way, see `proxy.INLINE`.
     """
 
     row: dict[str, Any]

@@ -1,6 +1,9 @@
 """Where the service keeps what it keeps, and whether that can be."""
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from clipsum.errors import UsageError
@@ -37,14 +40,40 @@ def local_places(config: ServeConfig) -> tuple[str, ...]:
 
 def check_places(config: ServeConfig) -> None:
     """Raises: UsageError where jobs cannot be kept, or webhooks cannot be signed."""
-    if not is_s3(config.state):
-        try:
-            own_folder(Path(config.state))
-        except OSError as error:
-            raise UsageError(f"state '{config.state}' cannot be made: {error.strerror}") from error
+    _make(config.state)
     jobs_of(config).log.check()
     if config.webhooks and not webhook_secret(config):
         raise UsageError("webhooks are allowed and there is nothing to sign them with: set webhook_secret_file")
+
+
+@contextmanager
+def held(state: str) -> Iterator[None]:
+    """Have a local `state` for this service alone: another one would do its jobs, with its own bundle and rules.
+
+    Raises: UsageError where another has it.
+    """
+    if is_s3(state):
+        yield
+        return
+    _make(state)
+    with (Path(state) / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(
+                f"state '{state}': another service keeps its jobs there: give this one a folder of its own, "
+                "--set state=FOLDER"
+            ) from error
+        yield
+
+
+def _make(state: str) -> None:
+    if is_s3(state):
+        return
+    try:
+        own_folder(Path(state))
+    except OSError as error:
+        raise UsageError(f"state '{state}' cannot be made: {error.strerror}") from error
 
 
 def jobs_of(config: ServeConfig) -> JobStore:

@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from clipsum.errors import UsageError
 from clipsum.serving.refusals import RefusedError, refused_reason
 from clipsum.serving.shield import Answer, Body
 from ray_jobs.serving.config import ServeConfig
@@ -35,6 +36,19 @@ def environment(upload_bytes: int = ServeConfig.model_fields["upload_bytes"].def
     """What must be there when Ray starts: what its proxies look for, and what of calls it carries itself."""
     inline = os.environ.get(INLINE, str(INLINE_BYTES))
     return {CALLBACK: f"{__name__}:middlewares", MOST_BYTES: str(upload_bytes), INLINE: inline}
+
+
+def refuse_unguarded() -> None:
+    """Raises: UsageError where this Ray was started without what its proxies look for: nothing would guard them."""
+    import ray
+
+    on_head = ray.remote(num_cpus=0, resources={"node:__internal_head__": 0.001})
+    there = ray.get(on_head(os.getenv).remote(CALLBACK))
+    if there != environment()[CALLBACK]:
+        raise UsageError(
+            f"this Ray was started without {CALLBACK}={environment()[CALLBACK]}, so that nothing would guard its "
+            "proxies: set it where `ray start` is called, as cluster/serve.yaml says"
+        )
 
 
 def start(host: str, port: int, deadline_s: float) -> None:

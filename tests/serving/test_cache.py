@@ -10,7 +10,7 @@ from clipsum.serving.cache import ByteCache, CacheKey
 
 
 def key(name, version="v1"):
-    return CacheKey(name, version, "f1", "uniform:50", "auto")
+    return CacheKey(name, version, "f1", "uniform:50", "auto", 5)
 
 
 def test_the_least_lately_used_goes_and_the_bytes_are_exact():

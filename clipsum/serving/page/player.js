@@ -99,12 +99,13 @@ scores.addEventListener("pointerdown", (event) => {
   jump((duration * (event.clientX - box.left)) / box.width);
 });
 scores.addEventListener("keydown", (event) => {
+  if (event.altKey || event.ctrlKey || event.metaKey) return;
   if (event.key === " " || event.key === "Enter") {
     event.preventDefault();
     if (isPlayable) video.paused ? jump(now) : video.pause();
   }
   const places = { ArrowRight: now + STEP_S, ArrowUp: now + STEP_S, ArrowLeft: now - STEP_S, ArrowDown: now - STEP_S, Home: 0, End: duration };
-  if (!(event.key in places) || event.altKey || event.ctrlKey || event.metaKey) return;
+  if (!(event.key in places)) return;
   event.preventDefault();
   jump(places[event.key], false);
 });

@@ -11,6 +11,7 @@ import pytest
 from clipsum.records import Embeddings, Failure, Frames, Segment, Transcript, VideoRef
 from clipsum.rows import Outcome
 from clipsum.serving.limits import Deadline
+from clipsum.serving.probe import PROBE
 from clipsum.serving.refusals import RefusedError
 from clipsum.serving.videos import Video
 from ray_jobs.item import StageItem
@@ -31,7 +32,8 @@ class Parts:
         self.decoded: list[StageItem] = []
         self.written: list[StageItem] = []
         self.dies = 0
-        meters = SimpleNamespace(row=lambda _: None, failed=lambda *_: None)
+        self.figures: list[object] = []
+        meters = SimpleNamespace(row=self.figures.append, failed=lambda *_: None)
         self.graph = Graph(self._call(self._decode), self._call(self._write), 2**20, meters)
         self.settings = settings
 
@@ -77,6 +79,21 @@ def test_of_a_video_that_was_seen_no_pixels_are_kept_and_no_embeddings_sent_back
     assert first.frames is not None
     assert second.frames is None
     assert np.array_equal(second.embeddings.vectors, embeddings().vectors)
+
+
+def test_a_look_at_the_service_itself_is_no_figure_of_it(settings):
+    parts = Parts(settings)
+    assert parts.ask(PROBE) == 1
+    assert (parts.figures, parts.graph._cache.misses) == ([], 0)
+    parts.ask(PLAIN)
+    assert (len(parts.figures), parts.graph._cache.misses) == (1, 1)
+
+
+def test_a_bundle_that_keeps_more_pictures_looks_again(settings):
+    parts = Parts(settings)
+    parts.ask(PLAIN)
+    run(parts.graph.row_of(PLAIN, replace(settings, thumbnails=3), Deadline(20)))
+    assert len(parts.decoded) == 2
 
 
 @pytest.mark.parametrize("version", ["", "12345-"])

@@ -12,9 +12,11 @@ from clipsum.errors import UsageError
 from clipsum.serving.keys import VARIABLE, hash_of, new_key, toml_of
 from ray_jobs.cli import run
 from ray_jobs.cluster import local_of
+from ray_jobs.serving import proxy
 from ray_jobs.serving.app import keys_for
 from ray_jobs.serving.config import ServeConfig
-from ray_jobs.serving.places import check_places, jobs_of, local_places, located
+from ray_jobs.serving.places import check_places, held, jobs_of, local_places, located
+from ray_jobs.serving.proxy import refuse_unguarded
 from ray_jobs.serving.running import refuse_running
 
 
@@ -88,6 +90,30 @@ def test_a_source_that_can_name_nothing_is_told_before_ray_starts(monkeypatch, c
     monkeypatch.setattr("ray_jobs.cluster.connected", lambda *_: pytest.fail("Ray was started"))
     assert run(["serve", "--set", setting]) == 2
     assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_host_of_a_file_stands_where_the_call_names_none(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("ray_jobs.cluster.connected", lambda *_: pytest.fail("Ray was started"))
+    (tmp_path / "serve.toml").write_text('host = "203.0.113.7"')
+    assert run(["serve", "--config", str(tmp_path / "serve.toml")]) == 2
+    assert "'203.0.113.7' cannot be had" in capsys.readouterr().err
+
+
+def test_a_second_service_is_told_to_keep_its_jobs_elsewhere(tmp_path):
+    with held(str(tmp_path)):
+        with pytest.raises(UsageError, match="another service keeps its jobs there"), held(str(tmp_path)):
+            pass
+        with held(str(tmp_path / "other")):
+            pass
+    with held(str(tmp_path)):  # the first has gone
+        pass
+
+
+def test_a_ray_whose_proxies_nothing_guards_is_refused(two_cores, monkeypatch):
+    refuse_unguarded()
+    monkeypatch.setattr(proxy, "CALLBACK", "CLIPSUM_NOT_THERE")
+    with pytest.raises(UsageError, match="without CLIPSUM_NOT_THERE=ray_jobs"):
+        refuse_unguarded()
 
 
 def test_a_bundle_that_is_none_is_told_before_ray_starts(monkeypatch, capsys):
