@@ -353,6 +353,17 @@ def test_another_keys_job_is_not_there(target: Target) -> None:
         target.refuses(target.http.get(f"/v1/jobs/{odd}"), 404, "not_found")
 
 
+def test_a_store_of_jobs_that_falls_silent_holds_no_caller(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = threading.Event()
+    for name in ("submit", "read"):
+        monkeypatch.setattr(JobStore, name, lambda *_: silent.wait(20))
+    try:
+        target.refuses(target.http.post("/v1/jobs", json={"uri": "s3://allowed/videos/a.mp4"}), 504, "timeout")
+        target.refuses(target.http.get(f"/v1/jobs/{'0' * 32}"), 504, "timeout")
+    finally:
+        silent.set()
+
+
 @pytest.mark.logs_errors
 def test_what_nobody_foresaw_tells_nothing(target: Target) -> None:
     for path in ("/healthz", "/v1/bundle"):
