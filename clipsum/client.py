@@ -56,6 +56,8 @@ class Client:
     ) -> None:
         if not url.startswith(("http://", "https://")):
             raise UsageError(f"url '{url}': give the address of the service, as http://127.0.0.1:8000")
+        if key and not (key.isascii() and key.isprintable() and " " not in key):
+            raise UsageError("key: it has letters that no key has, a space or the end of a line: give the key alone")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         timeout = httpx2.Timeout(SILENT_S, connect=CONNECT_S)
         # redirects are not followed: the key is for this address alone

@@ -122,6 +122,8 @@ def _wanted(kind: str, message: str, field: FieldInfo | None) -> str:
         return f"give a {'whole ' * whole}number{_range(field)}"
     if kind.startswith("model_"):
         return "this is a section: set one of its keys"
+    if kind.startswith("string_") and kind != "string_type":
+        return message.replace("String should", "it should")
     return _WANTED.get(kind.partition("_")[0], message.replace("Input should", "it should"))
 
 

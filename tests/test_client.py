@@ -251,6 +251,12 @@ def test_a_service_that_falls_silent_ends_a_call_in_its_time(monkeypatch, waits,
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.parametrize("key", ["cs_secret\n", "cs secret", "cs_geheimÄ"])
+def test_a_key_that_can_be_none_is_told_before_anything_is_sent(key):
+    with pytest.raises(UsageError, match="key: it has letters that no key has"):
+        Client("http://127.0.0.1:1", key)
+
+
 PAGES = [("text/html", b"<html>sign in</html>"), ("application/json", b'{"login": true}'), ("text/plain", b"")]
 
 

@@ -71,6 +71,8 @@ def _named(asked: SummaryRequest, sources: Sources) -> Video:
 async def _fields(form: FormData) -> UploadFields:
     said = {}
     for name, value in form.multi_items():
+        if name in said and name in UploadFields.model_fields:
+            raise RefusedError(422, "invalid_request", f"{name}: send it once")
         if name != "file":
             said[name] = value if isinstance(value, str) else await _text(value)
     return _checked(UploadFields, {name: value for name, value in said.items() if value.strip()})
@@ -91,8 +93,10 @@ def _checked(model: type[ModelT], said: bytes | dict[str, str]) -> ModelT:
         if first["type"] == "json_invalid":
             raise RefusedError(400, "invalid_request", "the body is not JSON") from error
         field = ".".join(str(key) for key in first["loc"] if key in model.model_fields) or "body"
-        known = f" than {', '.join(model.model_fields)}" if first["type"] == "extra_forbidden" else ""
-        raise RefusedError(422, "invalid_request", f"{field}: {first['msg']}{known}") from error
+        words = first["msg"]
+        if first["type"] == "extra_forbidden":
+            words = f"there is a field that is none of {', '.join(model.model_fields)}"
+        raise RefusedError(422, "invalid_request", f"{field}: {words}") from error
 
 
 def _kind(request: Request) -> str:

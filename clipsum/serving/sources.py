@@ -5,9 +5,9 @@ import secrets
 from pathlib import Path, PurePosixPath
 
 from clipsum.config import Config
-from clipsum.errors import UsageError
+from clipsum.errors import ItemError, UsageError
 from clipsum.serving.refusals import RefusedError
-from clipsum.storage.guard import check_hosts, guard_https
+from clipsum.storage.guard import check_host, check_hosts, guard_https, listed_hosts
 
 PREFIX = re.compile(r"s3://[^/]")
 SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
@@ -35,11 +35,19 @@ class Sources(Config):
 
     def check(self, uri: str) -> None:
         """Raises: RefusedError, 403, for what may not be named. An https address is checked again when it is opened."""
-        if uri.startswith("https://") and self.https:
+        if uri.startswith("https://") and _is_on(self.https, uri):
             return
         if uri.startswith("s3://") and any(_is_below(uri, prefix) for prefix in self.s3):
             return
         raise RefusedError(403, "access_denied", "this address is not among those that this service may read")
+
+
+def _is_on(hosts: tuple[str, ...], url: str) -> bool:
+    try:
+        check_host(url, listed_hosts(hosts, "sources.https: host"))
+    except ItemError:
+        return False
+    return True
 
 
 def _is_below(uri: str, prefix: str) -> bool:

@@ -109,10 +109,15 @@ def sweep(folder: Path, older_than_s: float) -> None:
 
 
 def words_of(text: str | None) -> Transcript:
-    """What a caller says is spoken: subtitles with their times where it has such, else plain text."""
+    """What a caller says is spoken: subtitles with their times where it has such, else plain text.
+
+    Raises: RefusedError, 422, for what says of itself to be subtitles and has none that can be read.
+    """
     if not text or not text.strip():
         return Transcript()
     try:
         return Transcript(parse_subtitles(text.encode(errors="replace"), ""), "manifest")
-    except SubtitleError:
+    except SubtitleError as error:
+        if text.lstrip("\ufeff").startswith("WEBVTT"):
+            raise RefusedError(422, "invalid_request", "transcript: it begins as WebVTT and has no cue") from error
         return Transcript((Segment(" ".join(text.split())),), "manifest")

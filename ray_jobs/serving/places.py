@@ -39,8 +39,9 @@ def local_places(config: ServeConfig) -> tuple[str, ...]:
 
 
 def check_places(config: ServeConfig) -> None:
-    """Raises: UsageError where jobs cannot be kept, or webhooks cannot be signed."""
-    _make(config.state)
+    """Raises: UsageError where uploads and jobs cannot be kept, or webhooks cannot be signed."""
+    _make("uploads", config.uploads)
+    _make("state", config.state)
     jobs_of(config).log.check()
     if config.webhooks and not webhook_secret(config):
         raise UsageError("webhooks are allowed and there is nothing to sign them with: set webhook_secret_file")
@@ -55,7 +56,7 @@ def held(state: str) -> Iterator[None]:
     if is_s3(state):
         yield
         return
-    _make(state)
+    _make("state", state)
     with (Path(state) / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -67,13 +68,15 @@ def held(state: str) -> Iterator[None]:
         yield
 
 
-def _make(state: str) -> None:
-    if is_s3(state):
+def _make(what: str, place: str) -> None:
+    if is_s3(place):
         return
     try:
-        own_folder(Path(state))
+        own_folder(Path(place))
     except OSError as error:
-        raise UsageError(f"state '{state}' cannot be made: {error.strerror}") from error
+        raise UsageError(f"{what} '{place}' cannot be made: {error.strerror}") from error
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UsageError(f"{what} '{place}' cannot be written to: give another folder")
 
 
 def jobs_of(config: ServeConfig) -> JobStore:

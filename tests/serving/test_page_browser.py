@@ -171,6 +171,17 @@ def test_where_a_key_is_needed_the_page_asks_for_it_and_sends_it(
     complaints.clear()
 
 
+def test_a_key_that_can_be_none_is_told_and_not_sent(open_page: Open, stand_in: StandIn) -> None:
+    page = open_page()
+    page.click("#more summary")
+    page.fill("#key", "cs_geheimÄ")
+    ask(page, uri="s3://videos/a.mp4")
+    page.wait_for_selector("#error:not([hidden])")
+    assert page.locator("#error-title").inner_text() == "A key is needed"
+    assert page.evaluate("document.activeElement.id") == "key"
+    assert stand_in.asked == []
+
+
 def test_a_refusal_is_told_with_its_reason_and_when_to_come_again(
     open_page: Open, stand_in: StandIn, complaints: list[str]
 ) -> None:

@@ -28,6 +28,8 @@ def test_what_is_on_the_list_may_be_named(uri):
         "/etc/passwd",
         "../a.mp4",
         "http://media.example/a.mp4",
+        "https://other.example/a.mp4",
+        "https://media.example:8443/a.mp4",
         "ftp://media.example/a.mp4",
         "",
     ],

@@ -24,6 +24,7 @@ export async function* summarize({ file, uri, query, transcript, key }, signal) 
 async function send({ file, ...rest }, key, signal) {
   const fields = Object.entries(rest).filter(([, value]) => value);
   const headers = { Accept: "text/event-stream", ...(key && { Authorization: `Bearer ${key}` }) };
+  if (/[^\x21-\x7e]/.test(key)) throw new Refused(0, "unauthorized", "The key has letters that no key has.", null);
   let body;
   if (file) {
     body = new FormData();

@@ -50,7 +50,8 @@ def test_what_lies_on_this_machine_is_not_for_a_cluster_of_others(tmp_path, bund
 
 
 def test_what_is_kept_is_for_the_eyes_of_the_service_alone(tmp_path: Path):
-    check_places(config := ServeConfig(state=str(tmp_path / "new" / "state")))
+    places = {name: str(tmp_path / "new" / name) for name in ("state", "uploads")}
+    check_places(config := ServeConfig(**places))
     assert stat.S_IMODE((tmp_path / "new" / "state").stat().st_mode) == 0o700
     assert jobs_of(config).submit({"uri": "s3://a/b.mp4"})
 
@@ -60,6 +61,8 @@ def test_what_is_kept_is_for_the_eyes_of_the_service_alone(tmp_path: Path):
     [
         (["state=/proc/nowhere"], "/proc/nowhere"),
         (["uploads=s3://videos/up"], "give a folder"),
+        (["uploads=/proc/clipsum"], "uploads '/proc/clipsum' cannot be made"),
+        (["state=/proc/clipsum"], "state '/proc/clipsum' cannot be made"),
         (["webhooks=['app.example']"], "webhook_secret_file"),
         (["webhooks=['app.example']", "webhook_secret_file=/nowhere/secret"], "'/nowhere/secret'"),
     ],

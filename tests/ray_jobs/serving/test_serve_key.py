@@ -23,7 +23,8 @@ def test_keys_that_are_made_open_the_service_and_their_file_does_not_hold_them(t
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [(["app", "--scope", "admim"], "did you mean 'admin'?"), (["two words"], "'two words'")]
+    ("words", "said"),
+    [(["app", "--scope", "admim"], "did you mean 'admin'?"), (["two words"], "'two words': it should match pattern")],
 )
 def test_a_wrong_name_or_scope_is_one_line_and_no_key(words, said, capsys):
     assert run(["serve-key", *words]) == 2
