@@ -141,7 +141,7 @@ def test_cancel_ends_the_request_and_leaves_the_form_as_it_was(open_page: Open, 
     page = open_page()
     ask(page, video, query="what?")
     page.wait_for_selector(".steps .done")
-    page.focus("#cancel")
+    assert page.evaluate("document.activeElement.id") == "cancel"  # the button that was pressed may not be now
     page.keyboard.press("Enter")
     assert stand_in.left.wait(10)
     assert page.locator("#result:visible, #steps:visible, #error:visible").count() == 0

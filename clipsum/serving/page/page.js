@@ -72,15 +72,19 @@ function cancelled() {
 
 /** A button that is no more, or may not be pressed now, loses the keyboard's place: go on at another. */
 function keepPlace(id) {
-  if (document.activeElement === document.body) byId(id).focus({ preventScroll: true });
+  const at = document.activeElement;
+  if (at === document.body || at.disabled || !at.checkVisibility()) byId(id).focus({ preventScroll: true });
 }
 
-/** Ask, follow the stages, and give the row; null where it was cancelled or refused, which is then on the page. */
-async function ask(video, query, onText) {
+/** Ask, follow the stages, and give the row; null where it was cancelled or refused, which is then on the page.
+ *
+ * Meanwhile the keyboard is at `place`. */
+async function ask(video, query, place, onText) {
   const held = (running = new AbortController());
   let isCancelled = false;
   fail(null);
   busy(true);
+  keepPlace(place);
   say(video.file ? `Sending ${size(video.file.size)}` : "Asking");
   try {
     for await (const { name, data } of summarize({ ...video, query, key: byId("key").value.trim() }, held.signal)) {
@@ -109,7 +113,7 @@ async function start() {
   result.begin(file?.name ?? uri.split(/[?#]/)[0].split("/").pop() ?? uri);
   result.write("");
   player.open(asked);
-  const row = await ask(asked, byId("query").value.trim(), result.write);
+  const row = await ask(asked, byId("query").value.trim(), "cancel", result.write);
   if (!row) {
     byId("result").hidden = true;
     player.close();
@@ -124,7 +128,7 @@ async function start() {
 async function askAnother() {
   const query = byId("another").value.trim();
   if (!query) return byId("another").focus();
-  const row = await ask(asked, query, () => {});
+  const row = await ask(asked, query, "another", () => {});
   keepPlace("another");
   if (!row) return;
   for (const each of row.queries ?? []) result.answer(each, row);
