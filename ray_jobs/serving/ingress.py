@@ -156,7 +156,8 @@ class Ingress:
         except Exception as error:
             log.warning("the replicas could not be counted: %s", error)
             return
-        self._meters.inside(self.admission.inside)  # between answers too
+        self._meters.inside(self.admission.inside)  # between answers too: Ray forgets a gauge that is not set
+        self._graph.count_cache()
         self.keys.share(now.ingresses)
         self.admission.share(now.stages, now.ingresses)
 

@@ -5,11 +5,16 @@ import re
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import ray
 import requests
 
+from ray_jobs.serving import ingress as serve_ingress
+from ray_jobs.serving.census import Census
+from ray_jobs.serving.ingress import Ingress
+from tests.loops import run
 from tests.ray_jobs.serving.asking import Asking
 
 DASHBOARD = Path(__file__).parents[3] / "cluster" / "grafana" / "clipsum.json"
@@ -115,3 +120,12 @@ def test_the_dashboard_is_whole_and_nothing_of_it_lies_on_another() -> None:
         assert panel["fieldConfig"]["defaults"]["unit"]
         for target in panel["targets"]:
             assert target["expr"].count("(") == target["expr"].count(")")
+
+
+def test_what_an_ingress_holds_is_told_between_answers_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray forgets a gauge that is not set again and again."""
+    monkeypatch.setattr(serve_ingress, "census", lambda: Census(1, 1, 1))
+    ingress = MagicMock()
+    run(Ingress._count(ingress))
+    ingress._meters.inside.assert_called_once()
+    ingress._graph.count_cache.assert_called_once()
