@@ -32,7 +32,7 @@ def serve(
     from ray_jobs.cluster import connected, local_of
     from ray_jobs.serving.app import build
     from ray_jobs.serving.config import ServeConfig
-    from ray_jobs.serving.places import held, local_places, located
+    from ray_jobs.serving.places import check_uploads, held, local_places, located
     from ray_jobs.serving.proxy import environment, refuse_unguarded, start
     from ray_jobs.serving.running import refuse_running, running
 
@@ -41,6 +41,7 @@ def serve(
     loaded = located(load(ServeConfig, config, [*named, *(settings or [])], base=ServeConfig(host="127.0.0.1")))
     host = loaded.host
     _refuse_taken(host, port)
+    check_uploads(loaded)
     ended = threading.Event()
     os.environ.update(environment(loaded.upload_bytes))
     with held(loaded.state), connected(address, local_of(local_places(loaded))):

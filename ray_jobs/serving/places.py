@@ -39,12 +39,17 @@ def local_places(config: ServeConfig) -> tuple[str, ...]:
 
 
 def check_places(config: ServeConfig) -> None:
-    """Raises: UsageError where uploads and jobs cannot be kept, or webhooks cannot be signed."""
-    _make("uploads", config.uploads)
+    """Raises: UsageError where jobs cannot be kept, or webhooks cannot be signed."""
     _make("state", config.state)
     jobs_of(config).log.check()
     if config.webhooks and not webhook_secret(config):
         raise UsageError("webhooks are allowed and there is nothing to sign them with: set webhook_secret_file")
+
+
+def check_uploads(config: ServeConfig) -> None:
+    """Raises: UsageError where uploads cannot be kept on this machine; where others do the work, they may have it."""
+    if not config.shared_files:
+        _make("uploads", config.uploads)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from ray_jobs.cluster import local_of
 from ray_jobs.serving import proxy
 from ray_jobs.serving.app import keys_for
 from ray_jobs.serving.config import ServeConfig
-from ray_jobs.serving.places import check_places, held, jobs_of, local_places, located
+from ray_jobs.serving.places import check_places, check_uploads, held, jobs_of, local_places, located
 from ray_jobs.serving.proxy import refuse_unguarded
 from ray_jobs.serving.running import refuse_running
 
@@ -50,8 +50,7 @@ def test_what_lies_on_this_machine_is_not_for_a_cluster_of_others(tmp_path, bund
 
 
 def test_what_is_kept_is_for_the_eyes_of_the_service_alone(tmp_path: Path):
-    places = {name: str(tmp_path / "new" / name) for name in ("state", "uploads")}
-    check_places(config := ServeConfig(**places))
+    check_places(config := ServeConfig(state=str(tmp_path / "new" / "state")))
     assert stat.S_IMODE((tmp_path / "new" / "state").stat().st_mode) == 0o700
     assert jobs_of(config).submit({"uri": "s3://a/b.mp4"})
 
@@ -61,7 +60,6 @@ def test_what_is_kept_is_for_the_eyes_of_the_service_alone(tmp_path: Path):
     [
         (["state=/proc/nowhere"], "/proc/nowhere"),
         (["uploads=s3://videos/up"], "give a folder"),
-        (["uploads=/proc/clipsum"], "uploads '/proc/clipsum' cannot be made"),
         (["state=/proc/clipsum"], "state '/proc/clipsum' cannot be made"),
         (["webhooks=['app.example']"], "webhook_secret_file"),
         (["webhooks=['app.example']", "webhook_secret_file=/nowhere/secret"], "'/nowhere/secret'"),
@@ -93,6 +91,14 @@ def test_a_source_that_can_name_nothing_is_told_before_ray_starts(monkeypatch, c
     monkeypatch.setattr("ray_jobs.cluster.connected", lambda *_: pytest.fail("Ray was started"))
     assert run(["serve", "--set", setting]) == 2
     assert said in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_uploads_must_fit_where_the_work_is_done(tmp_path: Path, shared: bool):
+    config = ServeConfig(uploads="/proc/clipsum", state=str(tmp_path), shared_files=shared)
+    with nullcontext() if shared else pytest.raises(UsageError, match="uploads '/proc/clipsum' cannot be made"):
+        check_uploads(config)
+    check_places(config)  # asked on the head of a cluster, which may lack the folder that its machines share
 
 
 def test_the_host_of_a_file_stands_where_the_call_names_none(monkeypatch, tmp_path, capsys):
